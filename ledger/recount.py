@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recount: compute the whole ledger again from its entries and name everything that does not add up.
+
+1. Every index from 0 is there and its entry can be read.
+2. Every entry is the envelope of an event of this log, signed by a trusted event key.
+3. The stored leaf hash and every stored subtree hash is the one computed here.
+4. The facts kept beside an entry are those it commits to.
+5. Every published checkpoint is signed by the log's keys and has the root computed here at its size.
+6. The newest checkpoint is not larger than the log.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ledger import envelope
+from ledger import event as events
+from ledger.checkpoint import open_checkpoint
+from ledger.errors import LedgerError, StoreError
+from ledger.keys import PublicKey
+from ledger.store import CheckpointStore, EntryStore
+from ledger.tiles import WIDTH
+from ledger.tree import Frontier, leaf_hash, perfect_root
+
+MOST_CHECKPOINTS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Something that does not add up: where it is and what is wrong with it."""
+
+    where: str
+    what: str
+
+
+def recount(
+    entry_store: EntryStore,
+    checkpoint_store: CheckpointStore,
+    *,
+    origin: str,
+    event_keys: Mapping[bytes, PublicKey],
+    log_keys: Sequence[PublicKey],
+    progress: Callable[[int, int], None] = lambda _done, _of: None,
+) -> Iterator[Flaw]:
+    """Yield every flaw of a ledger; none means that entries, hashes, facts, signatures and checkpoints agree."""
+    try:
+        size = entry_store.size()
+    except StoreError as error:
+        yield Flaw("entries", str(error))
+        return
+    roots, flaws = _checkpoints(checkpoint_store, origin, log_keys)
+    yield from flaws
+    if roots and max(roots) > size:
+        yield Flaw(f"checkpoint {max(roots)}", f"covers {max(roots)} entries; the database holds {size}")
+    frontier, levels = Frontier(), [[] for _ in range(8)]  # type: tuple[Frontier, list[list[bytes]]]
+    for index in range(size):
+        if index % 1000 == 0:
+            progress(index, size)
+        if index in roots and frontier.root() != roots[index]:
+            yield Flaw(f"checkpoint {index}", f"has root {roots[index].hex()}, want {frontier.root().hex()}")
+        leaf, found = _entry(entry_store, index, origin, event_keys)
+        yield from found
+        if leaf is None:
+            yield Flaw(f"entry {index}", "roots of later checkpoints cannot be computed without it")
+            return
+        frontier.append(leaf)
+        yield from _subtrees(entry_store, levels, leaf, index)
+    if size in roots and frontier.root() != roots[size]:
+        yield Flaw(f"checkpoint {size}", f"has root {roots[size].hex()}, want {frontier.root().hex()}")
+
+
+def _checkpoints(store: CheckpointStore, origin: str, keys: Sequence[PublicKey]) -> tuple[dict[int, bytes], list[Flaw]]:
+    roots: dict[int, bytes] = {}
+    flaws: list[Flaw] = []
+    try:
+        published = store.spread(0, 2**62, MOST_CHECKPOINTS)
+    except StoreError as error:
+        return {}, [Flaw("checkpoints", str(error))]
+    if not published:
+        flaws.append(Flaw("checkpoints", "none was ever published, or they were lost"))
+    for signed in published:
+        try:
+            opened = open_checkpoint(signed.note, origin, keys).checkpoint
+        except LedgerError as error:
+            flaws.append(Flaw(f"checkpoint {signed.checkpoint.size}", str(error)))
+            continue
+        roots[opened.size] = opened.root
+    return roots, flaws
+
+
+def _entry(
+    store: EntryStore, index: int, origin: str, keys: Mapping[bytes, PublicKey]
+) -> tuple[bytes | None, list[Flaw]]:
+    where, flaws = f"entry {index}", []
+    try:
+        (entry,) = store.entries(index, index + 1)
+    except StoreError as error:
+        return None, [Flaw(where, str(error))]
+    leaf = leaf_hash(entry)
+    try:
+        if store.hashes(0, index, index + 1) != [leaf]:
+            flaws.append(Flaw(where, f"its bytes hash to {leaf.hex()}, which is not the leaf hash stored with it"))
+        event = events.decode(envelope.open_entry(entry, keys))
+        if event.origin != origin:
+            flaws.append(Flaw(where, f"is an event of log {event.origin!r}"))
+        disclosure = store.disclosure(index)
+        if disclosure is not None and isinstance(event.body, events.DecisionRecorded):
+            disclosure.verify(event.body.facts_commitment)
+    except LedgerError as error:
+        flaws.append(Flaw(where, str(error)))
+    return leaf, flaws
+
+
+def _subtrees(store: EntryStore, levels: list[list[bytes]], leaf: bytes, index: int) -> Iterator[Flaw]:
+    levels[0].append(leaf)
+    level, number = 0, index
+    while len(levels[level]) == WIDTH:
+        number //= WIDTH
+        root = perfect_root(levels[level])
+        levels[level].clear()
+        level += 1
+        levels[level].append(root)
+        try:
+            stored = store.hashes(level, number, number + 1)
+        except StoreError as error:
+            yield Flaw(f"subtree {number} of tile level {level}", str(error))
+            continue
+        if stored != [root]:
+            yield Flaw(f"subtree {number} of tile level {level}", f"is not {root.hex()}")
