@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Frameworks, their controls, and which rule bears on which control."""

@@ -32,7 +32,7 @@ class Disclosure:
 
     def verify(self, commitment: str) -> None:
         """Check that these facts are what `commitment` was made of; raises ProofInvalid."""
-        if not hmac.compare_digest(self.commitment(), commitment):
+        if not hmac.compare_digest(self.commitment().encode(), commitment.encode("utf-8", "surrogatepass")):
             raise ProofInvalid("the facts are not those that the event commits to")
 
 

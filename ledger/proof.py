@@ -98,9 +98,17 @@ def verify_consistency(first: int, second: int, first_root: bytes, second_root: 
             raise ProofInvalid(f"a consistency proof from {first} to {second} is empty, got {len(path)} hashes")
         _same_root("consistency proof", first_root, EMPTY_ROOT if first == 0 else second_root)
         return
-    hashes = list(path) if first & (first - 1) else [first_root, *path]
-    if not path or not hashes:
+    if not path:
         raise ProofInvalid(f"the consistency proof from {first} to {second} is missing")
+    # A first tree that is perfect is itself the node where the proof begins, so it is not sent.
+    hashes = list(path) if first & (first - 1) else [first_root, *path]
+    first_computed, second_computed = _both_roots(first, second, hashes)
+    _same_root("consistency proof (first root)", first_computed, first_root)
+    _same_root("consistency proof (second root)", second_computed, second_root)
+
+
+def _both_roots(first: int, second: int, hashes: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Return the roots of the first and the second tree that the proof leads to (section 2.1.4.2, steps 3 to 6)."""
     fn, sn = first - 1, second - 1
     while fn & 1:
         fn >>= 1
@@ -108,7 +116,7 @@ def verify_consistency(first: int, second: int, first_root: bytes, second_root: 
     first_computed = second_computed = hashes[0]
     for sibling in hashes[1:]:
         if sn == 0:
-            raise ProofInvalid(f"consistency proof of {len(path)} hashes is too long for {first} to {second}")
+            raise ProofInvalid(f"the consistency proof from {first} to {second} is too long")
         if fn & 1 or fn == sn:
             first_computed = node_hash(sibling, first_computed)
             second_computed = node_hash(sibling, second_computed)
@@ -120,9 +128,8 @@ def verify_consistency(first: int, second: int, first_root: bytes, second_root: 
         fn >>= 1
         sn >>= 1
     if sn:
-        raise ProofInvalid(f"consistency proof of {len(path)} hashes is too short for {first} to {second}")
-    _same_root("consistency proof (first root)", first_computed, first_root)
-    _same_root("consistency proof (second root)", second_computed, second_root)
+        raise ProofInvalid(f"the consistency proof from {first} to {second} is too short")
+    return first_computed, second_computed
 
 
 def _hashes(what: str, *values: bytes) -> None:

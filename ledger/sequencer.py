@@ -25,12 +25,14 @@ from ledger.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint, sig
 from ledger.commitment import Disclosure
 from ledger.errors import (
     LedgerError,
+    Malformed,
     Overloaded,
     SequencerClosed,
+    SequencerError,
+    StoreConflict,
     StoreCorrupt,
     StoreError,
     StoreRolledBack,
-    VerificationError,
 )
 from ledger.keys import PublicKey, Signer
 from ledger.store import CheckpointStore, EntryStore, Memo, Sealed
@@ -87,7 +89,7 @@ class Sequencer:
         """Take stores and keys.
 
         `event_keys` are all keys whose signatures this log has carried, by key id; `interval` is in seconds;
-        `notify` is called once per group, in the committer's thread.
+        `notify` is called once per group, in the committer's thread (for a unit that cannot be signed: in a signer's).
         """
         self._origin, self._entries, self._checkpoints = origin, entries, checkpoints
         self._event_signer, self._log_signers, self._event_keys = event_signer, log_signers, event_keys
@@ -107,6 +109,7 @@ class Sequencer:
         self._waiting = 0
         self._closed: str | None = "it has not been opened"
         self._oldest_unchecked: float | None = None
+        self._attempt: tuple[SignedCheckpoint, Frontier, float] | None = None
         self._stop = threading.Event()
         self._signers = [threading.Thread(target=self._sign, name=f"sign-{i}") for i in range(max(1, threads))]
         self._committer = threading.Thread(target=self._commit_groups, name="commit")
@@ -143,20 +146,26 @@ class Sequencer:
     def open(self, progress: Callable[[int, int], None] = lambda _done, _of: None) -> None:
         """Check what is stored against what was signed, then start; raises StoreRolledBack or StoreCorrupt."""
         self._recover(progress)
-        self._closed = None
         self._checkpoint()
         for thread in (*self._signers, self._committer, self._checkpointer):
             thread.start()
+        self._closed = None
 
     def submit(self, unit: Unit) -> None:
-        """Take a unit; it is settled later. Raises Overloaded or SequencerClosed, and then it is not taken."""
+        """Take a unit of one event or more; it is settled later.
+
+        Raises Malformed (no events), Overloaded or SequencerClosed, and then it is not taken.
+        """
+        if not unit.events:
+            raise Malformed("a unit has at least one event")
         with self._lock:
             if self._closed is not None:
                 raise SequencerClosed(f"the ledger takes no events: {self._closed}")
             if self._waiting + len(unit.events) > self._most_waiting:
                 raise Overloaded(f"{self._waiting} events are waiting to be recorded")
             self._waiting += len(unit.events)
-        self._to_sign.put(unit)
+            # Under the lock, so that no unit can queue behind what `close` puts there to end the signers.
+            self._to_sign.put(unit)
 
     def append(self, events: Sequence[Unsigned]) -> int:
         """Submit a unit and wait; return the index of its first entry or raise what kept it out."""
@@ -172,10 +181,10 @@ class Sequencer:
         with self._lock:
             opened = self._closed != "it has not been opened"
             self._closed = self._closed or "it is closing"
-        if not opened:
-            return
-        for _ in self._signers:
-            self._to_sign.put(None)
+            if not opened:
+                return
+            for _ in self._signers:
+                self._to_sign.put(None)
         for thread in self._signers:
             thread.join()
         self._stop.set()
@@ -194,7 +203,7 @@ class Sequencer:
                 "was lost or replaced. Restore it; entries are never continued without it"
             )
         try:
-            open_checkpoint(last.note, self._origin, [signer.public for signer in self._log_signers])
+            last = open_checkpoint(last.note, self._origin, [signer.public for signer in self._log_signers])
         except LedgerError as error:
             raise StoreCorrupt(f"the last checkpoint was not signed by this log's keys: {error}") from None
         stored, signed = self._entries.size(), last.checkpoint
@@ -241,6 +250,9 @@ class Sequencer:
             except LedgerError as error:
                 self._settle([(unit, error)])
                 continue
+            except Exception as error:  # noqa: BLE001 - whatever a signer raises, the unit needs an outcome
+                self._settle([(unit, SequencerError(f"signing failed: {type(error).__name__}"))])
+                continue
             with self._ready:
                 self._signed.append((unit, sealed))
                 self._ready.notify()
@@ -261,6 +273,13 @@ class Sequencer:
             self._settle(self._commit(group))
 
     def _commit(self, group: list[tuple[Unit, list[Sealed]]]) -> list[tuple[Unit, Outcome]]:
+        try:
+            if self._closed is not None and self._closed != "it is closing":
+                raise SequencerClosed(f"the ledger takes no events: {self._closed}")
+            # First, because rows of an earlier group that were stored after all move the index of this one.
+            self._resolve_doubt()
+        except LedgerError as error:
+            return [(unit, error) for unit, _ in group]
         rows = [sealed for _, signed in group for sealed in signed]
         settled: list[tuple[Unit, Outcome]] = []
         first = self._frontier.size
@@ -271,21 +290,19 @@ class Sequencer:
                 memos.append(replace(unit.memo, first=first))
             first += len(signed)
         try:
-            if self._closed is not None and self._closed != "it is closing":
-                raise SequencerClosed(f"the ledger takes no events: {self._closed}")
-            self._resolve_doubt()
             self._entries.append(self._frontier.size, rows, memos)
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001 - whatever a store raises, the units need an outcome
+            why = error if isinstance(error, StoreError) else StoreError(f"the store failed: {type(error).__name__}")
             # Failed and not stored, or failed but stored: only the store knows, and it may not be able to tell yet.
             self._in_doubt = rows
             try:
-                if not self._resolve_doubt():
-                    return [(unit, error) for unit, _ in group]
+                stored = self._resolve_doubt()
             except StoreError:
-                return [(unit, error) for unit, _ in group]
-            return settled
-        except LedgerError as error:
-            return [(unit, error) for unit, _ in group]
+                stored = False
+            else:
+                if not stored and isinstance(why, StoreConflict):
+                    self._halt(f"the store holds fewer entries than the {self._frontier.size} that were committed")
+            return settled if stored else [(unit, why) for unit, _ in group]
         # Durable from here on: after a crash, recovery finds these entries and goes on behind them.
         self._extend(rows)
         return settled
@@ -309,9 +326,10 @@ class Sequencer:
         frontier = self._frontier.copy()
         for row in rows:
             frontier.append(row.leaf)
-        if self._oldest_unchecked is None:
-            self._oldest_unchecked = monotonic()
-        self._frontier = frontier
+        with self._lock:
+            if self._oldest_unchecked is None:
+                self._oldest_unchecked = monotonic()
+            self._frontier = frontier
 
     def _settle(self, settled: list[tuple[Unit, Outcome]]) -> None:
         with self._lock:
@@ -330,15 +348,18 @@ class Sequencer:
         try:
             if self._closed in (None, "it is closing"):
                 self._checkpoint()
-        except (StoreCorrupt, VerificationError, StoreRolledBack) as error:
+        except (StoreCorrupt, StoreConflict, StoreRolledBack) as error:
             self._halt(str(error))
-        except StoreError:
+        except LedgerError:
             # Nothing was published; the next interval tries again, and `lag` shows how long this has lasted.
             return
+        except Exception as error:  # noqa: BLE001 - a log without checkpoints must not go on unnoticed
+            self._halt(f"checkpoints fail: {type(error).__name__}")
 
     def _checkpoint(self) -> None:
-        frontier, last = self._frontier, self.published
+        self._resolve_publication()
         since = monotonic()
+        frontier, last = self._frontier, self.published
         if frontier.size == last.checkpoint.size:
             return
         checked = self._checked.copy()
@@ -347,10 +368,30 @@ class Sequencer:
         if checked.root() != frontier.root():
             raise StoreCorrupt(f"entries up to {frontier.size} were changed in the store after they were committed")
         signed = sign(Checkpoint(self._origin, frontier.size, frontier.root()), self._log_signers)
-        self._checkpoints.publish(last, signed)
+        self._attempt = (signed, checked, since)
+        try:
+            self._checkpoints.publish(last, signed)
+        except StoreError:
+            # As with entries: it may have been published all the same, and the store may not be able to tell yet.
+            self._resolve_publication()
+            if self._last is not signed:
+                raise
+        else:
+            self._published(*self._attempt)
+
+    def _resolve_publication(self) -> None:
+        """Find out whether a checkpoint that failed was published after all; raises StoreError while unknown."""
+        if self._attempt is not None:
+            latest = self._checkpoints.latest()
+            if latest is not None and latest.note == self._attempt[0].note:
+                self._published(*self._attempt)
+            self._attempt = None
+
+    def _published(self, signed: SignedCheckpoint, checked: Frontier, since: float) -> None:
         # Durable: after a crash this checkpoint is the last one, and the entries it covers are all there.
-        self._checked, self._last = checked, signed
-        self._oldest_unchecked = None if self._frontier.size == frontier.size else since
+        with self._lock:
+            self._checked, self._last, self._attempt = checked, signed, None
+            self._oldest_unchecked = None if self._frontier.size == checked.size else since
 
     def _halt(self, why: str) -> None:
         with self._lock:

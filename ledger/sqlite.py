@@ -20,7 +20,7 @@ from ledger.commitment import Disclosure
 from ledger.errors import LedgerError, Malformed, StoreConflict, StoreCorrupt, StoreError, StoreUnavailable
 from ledger.store import Memo, Sealed
 from ledger.tiles import WIDTH
-from ledger.tree import perfect_root
+from ledger.tree import HASH_SIZE, perfect_root
 
 CHUNK = 256
 """Entries read from the database at a time."""
@@ -89,10 +89,11 @@ class SqliteEntries:
     def __init__(self, path: Path, *, create: bool = False) -> None:
         """Open the file; with `create`, make it first. Raises StoreUnavailable if it is not there."""
         self._engine = _open(path, create=create, tables=(_ENTRIES, _FACTS, _SUBTREES, _MEMOS))
+        self._writer = self._engine.execution_options(writes=True)
 
     def append(self, first: int, rows: Sequence[Sealed], memos: Sequence[Memo]) -> None:
         """Store rows and memos in one durable transaction; see EntryStore."""
-        with _errors(), self._engine.begin() as connection:
+        with _errors(), self._writer.begin() as connection:
             size = _size(connection)
             if size != first:
                 raise StoreConflict(f"the next entry is {size}, not {first}: another writer is at work")
@@ -143,14 +144,19 @@ class SqliteEntries:
             query = select(_SUBTREES.c.hash).where(_SUBTREES.c.level == level)
             query = query.where(_SUBTREES.c.idx >= start, _SUBTREES.c.idx < stop).order_by(_SUBTREES.c.idx)
         with _errors(), self._engine.connect() as connection:
-            return list(connection.execute(query).scalars())
+            found = list(connection.execute(query).scalars())
+        _blobs(f"hash of tile level {level} in [{start}, {stop})", *found)
+        return found
 
     def disclosure(self, index: int) -> Disclosure | None:
         """Return salt and facts of an entry."""
         query = select(_FACTS.c.salt, _FACTS.c.facts).where(_FACTS.c.idx == index)
         with _errors(), self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else Disclosure(row.salt, row.facts)
+        if row is None:
+            return None
+        _blobs(f"disclosure of entry {index}", row.salt, row.facts)
+        return Disclosure(row.salt, row.facts)
 
     def memo(self, caller: str, key: bytes) -> Memo | None:
         """Return the answer kept for a key."""
@@ -161,7 +167,7 @@ class SqliteEntries:
 
     def forget_memos(self, before: int) -> None:
         """Drop old answers."""
-        with _errors(), self._engine.begin() as connection:
+        with _errors(), self._writer.begin() as connection:
             connection.execute(delete(_MEMOS).where(_MEMOS.c.time < before))
 
     def close(self) -> None:
@@ -175,18 +181,19 @@ class SqliteCheckpoints:
     def __init__(self, path: Path, *, create: bool = False) -> None:
         """Open the file; with `create`, make it first. Raises StoreUnavailable if it is not there."""
         self._engine = _open(path, create=create, tables=(_CHECKPOINTS,))
+        self._writer = self._engine.execution_options(writes=True)
 
     def latest(self) -> SignedCheckpoint | None:
         """Return the newest checkpoint."""
         with _errors(), self._engine.connect() as connection:
-            note = connection.execute(_NEWEST).scalar_one_or_none()
-        return None if note is None else _signed(note)
+            row = connection.execute(_NEWEST).one_or_none()
+        return None if row is None else _signed(row.size, row.note)
 
     def publish(self, expected: SignedCheckpoint | None, new: SignedCheckpoint) -> None:
         """Compare and swap the newest checkpoint."""
-        with _errors(), self._engine.begin() as connection:
-            newest = connection.execute(_NEWEST).scalar_one_or_none()
-            if newest != (None if expected is None else expected.note):
+        with _errors(), self._writer.begin() as connection:
+            newest = connection.execute(_NEWEST).one_or_none()
+            if (newest and newest.note) != (expected and expected.note):
                 raise StoreConflict("another checkpoint was published meanwhile: another sequencer is at work")
             row = {"size": new.checkpoint.size, "note": new.note}
             connection.execute(insert(_CHECKPOINTS), row)
@@ -196,24 +203,43 @@ class SqliteCheckpoints:
         within = (_CHECKPOINTS.c.size >= start, _CHECKPOINTS.c.size < stop)
         with _errors(), self._engine.connect() as connection:
             sizes = list(connection.execute(select(_CHECKPOINTS.c.size).where(*within).order_by("size")).scalars())
-            if len(sizes) > most:
-                sizes = [sizes[i * (len(sizes) - 1) // (most - 1)] for i in range(most)]
-            query = select(_CHECKPOINTS.c.note).where(_CHECKPOINTS.c.size.in_(sizes)).order_by("size")
-            return [_signed(note) for note in connection.execute(query).scalars()]
+            wanted = _spread(sizes, most)
+            rows: list[Any] = []
+            # A statement takes a bounded number of parameters, and a log has many checkpoints.
+            for begin in range(0, len(wanted), CHUNK):
+                chosen = _CHECKPOINTS.c.size.in_(wanted[begin : begin + CHUNK])
+                rows += connection.execute(select(_CHECKPOINTS).where(chosen).order_by("size")).all()
+        return [_signed(row.size, row.note) for row in rows]
 
     def close(self) -> None:
         """Let go of the file."""
         self._engine.dispose()
 
 
-_NEWEST = select(_CHECKPOINTS.c.note).order_by(_CHECKPOINTS.c.size.desc()).limit(1)
+_NEWEST = select(_CHECKPOINTS).order_by(_CHECKPOINTS.c.size.desc()).limit(1)
 
 
-def _signed(note: bytes) -> SignedCheckpoint:
+def _signed(size: int, note: bytes) -> SignedCheckpoint:
+    _blobs(f"checkpoint of size {size}", note)
     try:
-        return SignedCheckpoint(parse_note(note)[0], note)
+        checkpoint = parse_note(note)[0]
     except Malformed as error:
-        raise StoreCorrupt(f"a stored checkpoint is unreadable: {error}") from None
+        raise StoreCorrupt(f"the stored checkpoint of size {size} is unreadable: {error}") from None
+    if checkpoint.size != size:
+        raise StoreCorrupt(f"the checkpoint stored as that of size {size} is of size {checkpoint.size}")
+    return SignedCheckpoint(checkpoint, note)
+
+
+def _spread(sizes: list[int], most: int) -> list[int]:
+    if len(sizes) <= most:
+        return sizes
+    return [sizes[i * (len(sizes) - 1) // (most - 1)] for i in range(most)] if most > 1 else sizes[-1:]
+
+
+def _blobs(what: str, *values: Any) -> None:
+    """Check that what was stored as bytes still is (a column of SQLite holds whatever type was last put there)."""
+    if not all(isinstance(value, bytes) for value in values):
+        raise StoreCorrupt(f"the {what} is not stored as bytes")
 
 
 def _size(connection: Connection) -> int:
@@ -228,8 +254,11 @@ def _complete_tile(connection: Connection, level: int, number: int) -> None:
     query = select(column).where(source.c.idx >= start, source.c.idx < start + WIDTH).order_by(source.c.idx)
     if level:
         query = query.where(_SUBTREES.c.level == level)
-    row = {"level": level + 1, "idx": number, "hash": perfect_root(connection.execute(query).scalars())}
-    connection.execute(insert(_SUBTREES), row)
+    hashes = list(connection.execute(query).scalars())
+    _blobs(f"hash of tile {number} of level {level}", *hashes)
+    if [len(value) for value in hashes] != [HASH_SIZE] * WIDTH:
+        raise StoreCorrupt(f"tile {number} of level {level} has lost hashes")
+    connection.execute(insert(_SUBTREES), {"level": level + 1, "idx": number, "hash": perfect_root(hashes)})
     if (number + 1) % WIDTH == 0:
         _complete_tile(connection, level + 1, number // WIDTH)
 
@@ -254,7 +283,7 @@ def _open(path: Path, *, create: bool, tables: Sequence[Table]) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
     if create:
         with _errors():

@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+"""One report value, made from a verified pack alone, and its renderings."""
