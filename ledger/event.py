@@ -79,12 +79,12 @@ class AccessRefused(_Value, frozen=True, kw_only=True, tag_field="type", tag="ga
 
 
 class CallerChanged(_Value, frozen=True, kw_only=True, tag_field="type", tag="gateway:caller:changed"):
-    """A caller's key was added or taken away."""
+    """A caller's key was there when the service started, was added or was taken away."""
 
     caller: str
     tenant: str
     role: str
-    change: Literal["added", "removed"]
+    change: Literal["present", "added", "removed"]
 
 
 class ServiceChanged(_Value, frozen=True, kw_only=True, tag_field="type", tag="gateway:service:changed"):

@@ -96,7 +96,9 @@ def verify_consistency(first: int, second: int, first_root: bytes, second_root: 
     if first in (0, second):
         if path:
             raise ProofInvalid(f"a consistency proof from {first} to {second} is empty, got {len(path)} hashes")
-        _same_root("consistency proof", first_root, EMPTY_ROOT if first == 0 else second_root)
+        # Every tree begins with the empty one, which itself has just one root.
+        for got, size in ((first_root, first), (second_root, second)):
+            _same_root("consistency proof", got, second_root if size else EMPTY_ROOT)
         return
     if not path:
         raise ProofInvalid(f"the consistency proof from {first} to {second} is missing")

@@ -3,7 +3,7 @@
 
 1. Every index from 0 is there and its entry can be read.
 2. Every entry is the envelope of an event of this log, signed by a trusted event key.
-3. The stored leaf hash and every stored subtree hash is the one computed here.
+3. The stored leaf hash and every stored subtree hash is the one computed here, and there are no others.
 4. The facts kept beside an entry are those it commits to.
 5. Every published checkpoint is signed by the log's keys and has the root computed here at its size.
 6. The newest checkpoint is not larger than the log.
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from ledger import envelope
 from ledger import event as events
 from ledger.checkpoint import open_checkpoint
-from ledger.errors import LedgerError, StoreError
+from ledger.errors import LedgerError, ProofInvalid, StoreError
 from ledger.keys import PublicKey
 from ledger.store import CheckpointStore, EntryStore
-from ledger.tiles import WIDTH
+from ledger.tiles import HEIGHT, WIDTH
 from ledger.tree import Frontier, leaf_hash, perfect_root
 
 MOST_CHECKPOINTS = 1_000_000
@@ -42,13 +42,14 @@ def recount(
     progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> Iterator[Flaw]:
     """Yield every flaw of a ledger; none means that entries, hashes, facts, signatures and checkpoints agree."""
+    # Checkpoints before the size: a log that grows meanwhile never has a checkpoint over more than it holds.
+    roots, flaws = _checkpoints(checkpoint_store, origin, log_keys)
+    yield from flaws
     try:
         size = entry_store.size()
     except StoreError as error:
         yield Flaw("entries", str(error))
         return
-    roots, flaws = _checkpoints(checkpoint_store, origin, log_keys)
-    yield from flaws
     if roots and max(roots) > size:
         yield Flaw(f"checkpoint {max(roots)}", f"covers {max(roots)} entries; the database holds {size}")
     frontier, levels = Frontier(), [[] for _ in range(8)]  # type: tuple[Frontier, list[list[bytes]]]
@@ -66,6 +67,7 @@ def recount(
         yield from _subtrees(entry_store, levels, leaf, index)
     if size in roots and frontier.root() != roots[size]:
         yield Flaw(f"checkpoint {size}", f"has root {roots[size].hex()}, want {frontier.root().hex()}")
+    yield from _surplus(entry_store, size)
 
 
 def _checkpoints(store: CheckpointStore, origin: str, keys: Sequence[PublicKey]) -> tuple[dict[int, bytes], list[Flaw]]:
@@ -103,7 +105,9 @@ def _entry(
         if event.origin != origin:
             flaws.append(Flaw(where, f"is an event of log {event.origin!r}"))
         disclosure = store.disclosure(index)
-        if disclosure is not None and isinstance(event.body, events.DecisionRecorded):
+        if disclosure is not None:
+            if not isinstance(event.body, events.DecisionRecorded):
+                raise ProofInvalid("there are facts beside an event that commits to none")
             disclosure.verify(event.body.facts_commitment)
     except LedgerError as error:
         flaws.append(Flaw(where, str(error)))
@@ -126,3 +130,16 @@ def _subtrees(store: EntryStore, levels: list[list[bytes]], leaf: bytes, index: 
             continue
         if stored != [root]:
             yield Flaw(f"subtree {number} of tile level {level}", f"is not {root.hex()}")
+
+
+def _surplus(store: EntryStore, size: int) -> Iterator[Flaw]:
+    try:
+        full = {level: size >> (HEIGHT * level) for level in range(1, 8)}
+        stored = {level: full[level] + len(store.hashes(level, full[level], 2**62)) for level in full}
+        size = store.size()
+    except StoreError as error:
+        yield Flaw("subtrees", str(error))
+        return
+    for level, count in stored.items():
+        if count > size >> (HEIGHT * level):
+            yield Flaw(f"tile level {level}", "has the hash of a subtree that is not full")

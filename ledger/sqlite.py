@@ -116,7 +116,7 @@ class SqliteEntries:
         """Return the number of entries."""
         with _errors(), self._engine.connect() as connection:
             size = _size(connection)
-            count = connection.execute(select(func.count()).select_from(_ENTRIES)).scalar_one()
+            count = connection.execute(select(func.count()).where(_ENTRIES.c.idx >= 0)).scalar_one()
         if count != size:
             raise StoreCorrupt(f"{size} entries are expected by their indexes, {count} are there")
         return size
@@ -233,7 +233,7 @@ def _signed(size: int, note: bytes) -> SignedCheckpoint:
 def _spread(sizes: list[int], most: int) -> list[int]:
     if len(sizes) <= most:
         return sizes
-    return [sizes[i * (len(sizes) - 1) // (most - 1)] for i in range(most)] if most > 1 else sizes[-1:]
+    return [sizes[i * (len(sizes) - 1) // (most - 1)] for i in range(most)] if most > 1 else sizes[len(sizes) - most :]
 
 
 def _blobs(what: str, *values: Any) -> None:
