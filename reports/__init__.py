@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One report value, made from a verified pack alone, and its renderings."""
+"""Reports: what verified evidence shows. Only a VerifiedPack can become one, so none rests on unverified evidence."""
