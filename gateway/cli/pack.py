@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`assay pack`: evidence packs from the home, with or without a running service beside it."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from controls.catalogue import load as load_catalogue
+from controls.mapping import mapping_document, rules_from_annotations
+from evidence.archive import save
+from evidence.build import build as build_pack
+from evidence.scope import Period, Request
+from gateway import bundle
+from gateway.cli.options import home_option, json_option, progress, show
+from gateway.cli.policy import annotations
+from gateway.home import Home
+from ledger.reader import LedgerReader
+
+
+@click.group()
+def command() -> None:
+    """Build evidence packs."""
+
+
+@command.command()
+@home_option
+@json_option
+@click.option("--from", "begin", help="Begin of the period, RFC 3339 in UTC (default: the first entry).")
+@click.option("--to", "end", help="End of the period, not included (default: the newest entry).")
+@click.option("--control", "controls", multiple=True, help="Only decisions under rules that bear on it; repeatable.")
+@click.option("--facts/--no-facts", default=True, show_default=True, help="Disclose the facts of the decisions.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The pack to write.")
+def build(
+    home: Path,
+    begin: str | None,
+    end: str | None,
+    controls: tuple[str, ...],
+    facts: bool,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Write an evidence pack that anyone with the trust file can verify offline."""
+    if (begin is None) != (end is None):
+        raise click.UsageError("--from and --to go together")
+    place = Home.open(home)
+    period = None if begin is None or end is None else Period(begin=begin, end=end)
+    size = write(place, Request(period=period, controls=controls, facts=facts), out)
+    show(
+        {"pack": str(out), "bytes": size},
+        f"{out}: {size:,} bytes\nVerify with: assay verify {out} --trust {place.path / 'trust.json'}",
+        as_json=as_json,
+    )
+
+
+def write(place: Home, request: Request, out: Path) -> int:
+    """Build a pack and write it to `out`, whole or not at all; return its size in bytes."""
+    catalogue = load_catalogue()
+    tell: dict[str, Callable[[int, int], None]] = {}
+
+    def note(what: str, done: int, of: int) -> None:
+        tell.setdefault(what, progress(what))(done, of)
+
+    with closing(place.entries()) as entries, closing(place.checkpoints()) as checkpoints:
+        members = build_pack(
+            LedgerReader(entries, checkpoints),
+            request,
+            trust=place.trust(),
+            signers=place.pack_keys,
+            policies=lambda digest: bundle.load(place.path, digest).files,
+            mapping=mapping_document(rules_from_annotations(annotations()), catalogue),
+            catalogue=catalogue.as_document(),
+            progress=note,
+        )
+        save(out, members)
+    return out.stat().st_size

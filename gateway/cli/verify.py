@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`assay verify`: a pack and a trust file in, numbered steps out; no ledger, no service, no network."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evidence.errors import EvidenceError, TrustUnusable
+from evidence.trust import MAX_TRUST_SIZE, Trust
+from evidence.verify import Step, verify_file
+from gateway.cli.options import json_option, show
+
+
+@click.command()
+@click.argument("pack", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--trust", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="The trust file.")
+@json_option
+def command(pack: Path, trust: Path | None, as_json: bool) -> None:
+    """Verify the evidence PACK offline and say what was shown, step by step.
+
+    --trust names the log and the public keys that you already believe. It must have reached you by another way than
+    the pack: a pack never vouches for itself.
+
+    Exit code 0: everything holds; 1: something does not, and the step and the file or entry are named.
+    """
+    if trust is None:
+        raise click.UsageError("--trust is needed: without keys that you believe already, a pack can prove nothing")
+    steps: list[dict[str, Any]] = []
+
+    def note(step: Step) -> None:
+        steps.append({"n": step.n, "what": step.what, "ok": step.ok})
+        if not as_json:
+            click.echo(f"{'ok  ' if step.ok else 'FAIL'} {step.n:>2}  {step.what}")
+
+    with trust.open("rb") as file:
+        believed = _trust(file.read(MAX_TRUST_SIZE + 1), trust)
+    try:
+        verified = verify_file(pack, believed, note, threads=os.cpu_count() or 1)
+    except EvidenceError as error:
+        failure = {"step": error.step, "where": error.where, "error": str(error)}
+        show({"verified": False, **failure, "steps": steps}, f"NOT VERIFIED  {error}", as_json=as_json)
+        click.get_current_context().exit(1)
+    counts = verified.scope.counts
+    show(
+        {"verified": True, "entries": counts.included, "steps": steps},
+        f"VERIFIED  {counts.included} entries of {verified.origin}",
+        as_json=as_json,
+    )
+
+
+def _trust(content: bytes, path: Path) -> Trust:
+    try:
+        return Trust.from_json(content)
+    except TrustUnusable as error:
+        raise click.UsageError(f"{path} cannot be used: {error}") from None

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The home folder: everything one Assay installation must not lose, readable by its owner alone.
+
+assay.toml                settings                 callers.json       who may ask, as keyed hashes
+trust.json                public: for auditors     lock               held by the one service that runs
+keys/*.pem                private keys (PKCS#8)    keys/master.secret 32 bytes; other secrets are derived from it
+ledger/entries.sqlite     entries and facts        ledger/checkpoints.sqlite   kept apart from them
+policies/DIGEST/          every policy bundle that was ever active
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from evidence.trust import Trust
+from gateway import settings
+from gateway.errors import HomeUnusable
+from ledger.checkpoint import Checkpoint, sign, verifier_key
+from ledger.errors import LedgerError
+from ledger.keys import ED25519, ML_DSA_87, SoftwareKey
+from ledger.sqlite import SqliteCheckpoints, SqliteEntries
+from ledger.tree import EMPTY_ROOT
+
+KEY_FILES = {
+    "event": ("event.pem", ML_DSA_87),
+    "log-ed25519": ("log-ed25519.pem", ED25519),
+    "log-ml-dsa-87": ("log-ml-dsa-87.pem", ML_DSA_87),
+    "pack-ed25519": ("pack-ed25519.pem", ED25519),
+    "pack-ml-dsa-87": ("pack-ml-dsa-87.pem", ML_DSA_87),
+}
+_SECRET_SIZE = 32
+_PRIVATE = 0o077
+
+
+@dataclass(frozen=True)
+class Home:
+    """An existing, private home folder."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, origin: str) -> "Home":
+        """Make a new home with fresh keys and an empty, signed log; raises HomeUnusable if there is one already."""
+        old_umask = os.umask(_PRIVATE)
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise HomeUnusable(f"{path} is not empty; a home is never overwritten. Choose another folder")
+            for folder in ("keys", "ledger", "policies"):
+                (path / folder).mkdir()
+            (path / "assay.toml").write_text(settings.TEMPLATE.format(origin=origin), "utf-8")
+            (path / "keys/master.secret").write_text(secrets.token_hex(_SECRET_SIZE) + "\n", "ascii")
+            for name, algorithm in KEY_FILES.values():
+                (path / "keys" / name).write_bytes(
+                    SoftwareKey.from_seed(algorithm, secrets.token_bytes(_SECRET_SIZE)).to_pem()
+                )
+            home = cls(path)
+            home._start_log(settings.load(path / "assay.toml").origin)
+            (path / "trust.json").write_bytes(home.trust().to_json() + b"\n")
+        except OSError as error:
+            raise HomeUnusable(f"{path}: {error.strerror}") from None
+        finally:
+            os.umask(old_umask)
+        return home
+
+    @classmethod
+    def open(cls, path: Path) -> "Home":
+        """Return the home at `path`; raises HomeUnusable if it is missing or anyone else could read it."""
+        if not (path / "assay.toml").is_file():
+            raise HomeUnusable(f"{path} is not an Assay home. Make one with: assay keys init --home {path}")
+        for place in (path, path / "keys", *sorted((path / "keys").iterdir())):
+            status = place.stat()
+            if status.st_mode & _PRIVATE:
+                raise HomeUnusable(
+                    f"{place} can be read by others (mode {status.st_mode & 0o777:o}). Keys that others could read are "
+                    f"not used. If they were never exposed: chmod -R go-rwx {path}"
+                )
+            if status.st_uid != os.geteuid():
+                raise HomeUnusable(f"{place} belongs to another user; run Assay as that user")
+        os.umask(_PRIVATE)
+        return cls(path)
+
+    @cached_property
+    def settings(self) -> settings.Settings:
+        """The settings in assay.toml."""
+        return settings.load(self.path / "assay.toml")
+
+    @cached_property
+    def keys(self) -> dict[str, SoftwareKey]:
+        """The private keys by use: event, log-ed25519, log-ml-dsa-87, pack-ed25519, pack-ml-dsa-87."""
+        return {use: self._key(name, algorithm) for use, (name, algorithm) in KEY_FILES.items()}
+
+    @property
+    def log_keys(self) -> list[SoftwareKey]:
+        """The two keys that sign checkpoints."""
+        return [self.keys["log-ed25519"], self.keys["log-ml-dsa-87"]]
+
+    @property
+    def pack_keys(self) -> list[SoftwareKey]:
+        """The two keys that sign evidence packs."""
+        return [self.keys["pack-ml-dsa-87"], self.keys["pack-ed25519"]]
+
+    def secret(self, label: str) -> bytes:
+        """Return the 32-byte secret for one purpose, derived from the master secret (HKDF-SHA256, RFC 5869)."""
+        try:
+            master = bytes.fromhex((self.path / "keys/master.secret").read_text("ascii").strip())
+        except (OSError, ValueError):
+            master = b""
+        if len(master) != _SECRET_SIZE:
+            raise HomeUnusable(f"{self.path / 'keys/master.secret'} is not 32 bytes in hex")
+        return HKDF(SHA256(), _SECRET_SIZE, salt=None, info=b"assay/1/" + label.encode()).derive(master)
+
+    def trust(self) -> Trust:
+        """Return what an auditor has to believe: this log's origin and public keys."""
+        origin = self.settings.origin
+        return Trust(
+            origin=origin,
+            log_keys=tuple(key.public for key in self.log_keys),
+            event_keys=(self.keys["event"].public,),
+            pack_keys=tuple(key.public for key in self.pack_keys),
+        )
+
+    def entries(self, *, create: bool = False) -> SqliteEntries:
+        """Open the entry store."""
+        return SqliteEntries(self.path / "ledger/entries.sqlite", create=create)
+
+    def checkpoints(self, *, create: bool = False) -> SqliteCheckpoints:
+        """Open the checkpoint store."""
+        return SqliteCheckpoints(self.path / "ledger/checkpoints.sqlite", create=create)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the home for one service; raises HomeUnusable if another process holds it."""
+        try:
+            handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise HomeUnusable(f"{self.path / 'lock'}: {error.strerror}") from None
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "?"
+                raise HomeUnusable(
+                    f"{self.path} is in use by another Assay process (pid {holder}). One log has one writer; "
+                    "stop that one first, or ask it over HTTP with --url"
+                ) from None
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(handle)
+
+    def _key(self, name: str, algorithm: str) -> SoftwareKey:
+        path = self.path / "keys" / name
+        try:
+            key = SoftwareKey.from_pem(path.read_bytes())
+        except (OSError, LedgerError) as error:
+            raise HomeUnusable(f"{path}: {error}") from None
+        if key.public.algorithm != algorithm:
+            raise HomeUnusable(f"{path} is an {key.public.algorithm} key, want {algorithm}")
+        return key
+
+    def _start_log(self, origin: str) -> None:
+        self.entries(create=True).close()
+        checkpoints = self.checkpoints(create=True)
+        checkpoints.publish(None, sign(Checkpoint(origin, 0, EMPTY_ROOT), self.log_keys))
+        checkpoints.close()
+
+
+def describe_keys(home: Home) -> list[dict[str, str]]:
+    """Return use, algorithm and key id of each key, and the vkey of those that sign checkpoints."""
+    rows = []
+    for use, key in home.keys.items():
+        row = {"use": use, "algorithm": key.public.algorithm, "key_id": key.public.key_id.hex()}
+        if use.startswith("log-"):
+            row["vkey"] = verifier_key(home.settings.origin, key.public)
+        rows.append(row)
+    return rows
