@@ -5,13 +5,13 @@ from itertools import chain, islice
 from pathlib import Path
 
 import pytest
-from support.packs import KEYS, Log, Pack, caught, decision, story
 
 from evidence.errors import PackMalformed
 from evidence.statement import DSSE_NAME, pae
 from ledger import envelope
 from ledger.checkpoint import Checkpoint, open_checkpoint
 from ledger.errors import LedgerError
+from support.packs import KEYS, Log, Pack, caught, decision, story
 
 
 def test_an_event_of_another_log_in_this_one(tmp_path: Path) -> None:

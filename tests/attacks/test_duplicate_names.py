@@ -2,9 +2,9 @@
 """Two members have one name: one program verifies the first, another shows the second."""
 
 import pytest
-from support.packs import Pack, archive, raw_archive
 
 from evidence.errors import PackMalformed
+from support.packs import Pack, archive, raw_archive
 
 
 @pytest.mark.parametrize("twin", ["data/scope.json", "data/SCOPE.json"])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 
 import pytest
+
 from support.packs import Log, Pack, caught, decision, story
 
 

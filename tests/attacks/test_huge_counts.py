@@ -4,11 +4,11 @@
 import struct
 
 import pytest
-from support.packs import Pack, archive, caught, raw_archive
 
 from evidence.archive import _end
 from evidence.errors import PackMalformed
 from evidence.scope import parse_scope
+from support.packs import Pack, archive, caught, raw_archive
 
 SCOPE = "data/scope.json"
 HUGE = 2**53 - 1

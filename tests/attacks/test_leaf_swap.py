@@ -2,7 +2,6 @@
 """Two entries change places, so that a denial comes after the call it should have stopped."""
 
 import pytest
-from support.packs import Log, Pack, caught
 
 from evidence.layout import index_line
 from evidence.scope import Request
@@ -10,6 +9,7 @@ from ledger import envelope
 from ledger.event import decode
 from ledger.tiles import decode_bundle, encode_bundle
 from ledger.tree import leaf_hash
+from support.packs import Log, Pack, caught
 
 BUNDLE, LINES = "data/entries/000000.bundle", "data/entries/000000.jsonl"
 

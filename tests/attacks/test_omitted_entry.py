@@ -4,12 +4,12 @@
 import json
 
 import pytest
-from support.packs import KEYS, Log, Pack, caught, edit_lines
 
 from evidence.errors import PackMalformed
 from evidence.layout import to_base64
 from evidence.scope import Period, Request
 from ledger.tiles import decode_bundle, encode_bundle
+from support.packs import KEYS, Log, Pack, caught, edit_lines
 
 BUNDLE, LINES, PROOFS = "data/entries/000000.bundle", "data/entries/000000.jsonl", "ledger/inclusion/000000.jsonl"
 FACTS, SCOPE, LEAVES = "data/facts/000000.jsonl", "data/scope.json", "ledger/leaves"

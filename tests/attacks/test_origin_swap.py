@@ -4,9 +4,8 @@
 from itertools import islice
 from pathlib import Path
 
-from support.packs import KEYS, Log, Pack, caught, story
-
 from evidence.errors import PackMalformed
+from support.packs import KEYS, Log, Pack, caught, story
 
 OTHER = "ledger.example.com/staging"
 

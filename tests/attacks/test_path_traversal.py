@@ -2,10 +2,10 @@
 """A member's name leads out of the folder into which somebody unpacks."""
 
 import pytest
-from support.packs import archive, raw_archive
 
 from evidence.archive import write_archive
 from evidence.errors import PackMalformed
+from support.packs import archive, raw_archive
 
 NAMES = [
     "../../etc/cron.d/x",

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 import pytest
-from support.packs import Log, Pack, caught, edit_lines, story
 
 from evidence.errors import PackMalformed
+from support.packs import Log, Pack, caught, edit_lines, story
 
 PROOFS, CONSISTENCY, RANGE = "ledger/inclusion/000000.jsonl", "ledger/consistency.json", "ledger/range.json"
 

@@ -5,11 +5,11 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from support.packs import KEYS, Log, Pack, caught, story
 
 from evidence.errors import PackMalformed
 from evidence.scope import Request
 from evidence.verify import verify_file
+from support.packs import KEYS, Log, Pack, caught, story
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 """A valid statement, properly signed, about other files."""
 
 import pytest
-from support.packs import Log, Pack, caught
 
 from evidence import statement
 from evidence.errors import PackMalformed
 from evidence.scope import Request
 from evidence.statement import DSSE_NAME, NAME
+from support.packs import Log, Pack, caught
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support.packs import KEYS, archive, raw_archive
 
 from evidence.archive import MAX_MEMBER, MAX_MEMBERS, _end
 from evidence.errors import PackMalformed
 from evidence.verify import verify_file
+from support.packs import KEYS, archive, raw_archive
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

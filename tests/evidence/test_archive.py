@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.packs import KEYS, Pack, archive, random_positions, raw_archive
 
 from evidence import archive as archives
 from evidence.archive import Archive, Member, open_archive, save, write_archive
 from evidence.errors import EvidenceError, PackMalformed
 from evidence.names import order
 from evidence.verify import verify_file
+from support.packs import KEYS, Pack, archive, random_positions, raw_archive
 
 SMALL = [("data/a", b"first"), ("data/b/c", b""), ("bag", b"\x00\xff")]
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.packs import Log, Pack, random_positions, story
 
 from evidence.errors import EvidenceError
 from evidence.scope import Period, Request
+from support.packs import Log, Pack, random_positions, story
 
 OWN = ("bagit.txt", "bag-info.txt", "manifest-", "tagmanifest-")
 IDENTIFIER = "ledger.example.com/payments [2,12)"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from support.packs import CATALOGUE, DIGEST, KEYS, MAPPING, POLICY, Keys, Log, Pack, caught, decision, story
 
 from evidence.archive import save
 from evidence.build import LedgerView
@@ -22,6 +21,7 @@ from evidence.verify import Step, VerifiedPack, verify_file
 from ledger.commitment import Disclosure
 from ledger.event import DecisionRecorded
 from ledger.keys import PublicKey
+from support.packs import CATALOGUE, DIGEST, KEYS, MAPPING, POLICY, Keys, Log, Pack, caught, decision, story
 
 
 def at(minute: float) -> str:

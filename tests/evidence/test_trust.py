@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.packs import KEYS, Keys
 
 from evidence.errors import TrustUnusable
 from evidence.trust import Trust
+from support.packs import KEYS, Keys
 
 TRUST = KEYS.trust()
 OTHER = Keys.of("other").trust()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.service import Service, add_caller, new_home, serving
 
 VECTORS = Path(__file__).parent.parent / "vectors/authzen/todo-decisions-1_0-02.json"

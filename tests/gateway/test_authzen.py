@@ -4,6 +4,7 @@
 from typing import Any
 
 import pytest
+
 from support.service import Service, eventually
 
 SINGLE, SEVERAL = "/access/v1/evaluation", "/access/v1/evaluations"

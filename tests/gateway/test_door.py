@@ -4,6 +4,7 @@
 from typing import Any
 
 import pytest
+
 from support.service import Service, add_caller, assay, eventually, new_home, serving
 
 OPEN = [

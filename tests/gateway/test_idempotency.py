@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+
 from support.service import Service
 
 SINGLE = "/access/v1/evaluation"

@@ -3,10 +3,9 @@
 
 import json
 
-from support.packs import Log, Pack
-
 from evidence.scope import Period, Request
 from reports.summary import render_text, summarise
+from support.packs import Log, Pack
 
 
 def test_a_summary_counts_what_the_pack_shows(whole: Pack) -> None:
