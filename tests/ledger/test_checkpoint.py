@@ -22,7 +22,7 @@ from ledger.checkpoint import (
 from ledger.errors import CheckpointInvalid, KeyUnusable, LedgerError, Malformed, SignatureInvalid
 from ledger.keys import ED25519, ML_DSA_87
 from ledger.tree import EMPTY_ROOT
-from tests.support.ledgers import LOG_KEYS, LOG_PUBLIC, ORIGIN, key
+from support.ledgers import LOG_KEYS, LOG_PUBLIC, ORIGIN, key
 
 ROOT = sha256(b"root").digest()
 POINT = Checkpoint(ORIGIN, 20_852_163, ROOT)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ledger import envelope
 from ledger.errors import KeyUnusable, LedgerError, Malformed, SignatureInvalid
 from ledger.keys import ED25519, ML_DSA_87, PublicKey
-from tests.support.ledgers import EVENT_KEY, EVENT_KEYS, key
+from support.ledgers import EVENT_KEY, EVENT_KEYS, key
 
 PAYLOAD = b'{"format":"assay-event/1","n":1}'
 ENTRY = envelope.seal(PAYLOAD, EVENT_KEY)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ledger import event as events
 from ledger.canonical import encode as canonical
 from ledger.errors import Malformed
-from tests.support.ledgers import decision, event
+from support.ledgers import decision, event
 
 BODIES: dict[str, events.Body] = {
     "gateway:decision:recorded": decision(1),

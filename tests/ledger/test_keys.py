@@ -28,7 +28,7 @@ from ledger.keys import (
     PublicKey,
     SoftwareKey,
 )
-from tests.support.ledgers import key
+from support.ledgers import key
 
 ALGORITHMS = [ML_DSA_87, ED25519]
 SEED = sha256(b"seed").digest()

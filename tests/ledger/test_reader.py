@@ -13,8 +13,8 @@ from ledger.reader import LedgerReader
 from ledger.sqlite import SqliteCheckpoints
 from ledger.tiles import Tile, decode_bundle
 from ledger.tree import leaf_hash
-from tests.support import reference
-from tests.support.ledgers import EVENT_KEYS, Home, disclosed, sealed, unsigned
+from support import reference
+from support.ledgers import EVENT_KEYS, Home, disclosed, sealed, unsigned
 
 
 @pytest.fixture(scope="module")

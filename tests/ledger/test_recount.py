@@ -17,7 +17,7 @@ from ledger.keys import ML_DSA_87
 from ledger.recount import recount
 from ledger.sequencer import Unsigned
 from ledger.tree import EMPTY_ROOT
-from tests.support.ledgers import (
+from support.ledgers import (
     EVENT_KEYS,
     LOG_KEYS,
     LOG_PUBLIC,
@@ -79,11 +79,11 @@ def named(home: Home) -> list[str]:
 @pytest.mark.parametrize(
     ("file", "table", "column", "where", "most", "flaw"),
     [
-        ("entries.sqlite", "entries", "entry", "idx = 1", 150, "entry 1"),
+        ("entries.sqlite", "entries", "entry", "idx = 1", 100, "entry 1"),
         ("entries.sqlite", "entries", "leaf", "idx = 2", 32, "entry 2"),
         ("entries.sqlite", "facts", "facts", "idx = 3", 99, "entry 3"),
         ("entries.sqlite", "facts", "salt", "idx = 1", 32, "entry 1"),
-        ("checkpoints.sqlite", "checkpoints", "note", "size = 4", 150, "checkpoint"),
+        ("checkpoints.sqlite", "checkpoints", "note", "size = 4", 100, "checkpoint"),
     ],
     ids=["entry", "leaf hash", "facts", "salt", "checkpoint"],
 )
@@ -179,8 +179,8 @@ CHANGES: dict[str, tuple[Callable[[Home], None], list[str]]] = {
         ["checkpoint 2"],
     ),
     "a first checkpoint of another root": (
-        lambda home: edit(
-            home, "UPDATE checkpoints SET note = ? WHERE size = 0", note(0, bytes(32)), file="checkpoints.sqlite"
+        lambda home: home.edit(
+            "UPDATE checkpoints SET note = ? WHERE size = 0", note(0, bytes(32)), file="checkpoints.sqlite"
         ),
         ["checkpoint 0"],
     ),
@@ -275,7 +275,7 @@ def truth(folder: Path) -> tuple[list[bytes], list[bytes]]:
         home.close()
 
 
-@pytest.mark.parametrize(("file", "times"), [("entries.sqlite", 240), ("checkpoints.sqlite", 120)])
+@pytest.mark.parametrize(("file", "times"), [("entries.sqlite", 200), ("checkpoints.sqlite", 80)])
 def test_no_flipped_byte_of_a_database_file_goes_unnoticed(
     original: Path, tmp_path: Path, file: str, times: int
 ) -> None:

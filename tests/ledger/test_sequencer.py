@@ -23,7 +23,7 @@ from ledger.errors import (
 from ledger.keys import PublicKey
 from ledger.sequencer import Unit, Unsigned
 from ledger.store import Memo
-from tests.support.ledgers import (
+from support.ledgers import (
     EVENT_KEY,
     LOG_KEYS,
     FlakyEntries,

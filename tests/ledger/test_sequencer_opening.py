@@ -14,7 +14,7 @@ from ledger.errors import LedgerError, SequencerClosed, StoreCorrupt, StoreRolle
 from ledger.keys import ED25519, ML_DSA_87
 from ledger.sqlite import SqliteCheckpoints, SqliteEntries
 from ledger.tree import EMPTY_ROOT
-from tests.support.ledgers import EVENT_KEYS, LOG_KEYS, ORIGIN, Home, Witnessed, key, sealed, unsigned
+from support.ledgers import EVENT_KEYS, LOG_KEYS, ORIGIN, Home, Witnessed, key, sealed, unsigned
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from ledger.sqlite import SqliteCheckpoints, SqliteEntries
 from ledger.store import Memo, Sealed
 from ledger.tiles import WIDTH
 from ledger.tree import EMPTY_ROOT, leaf_hash
-from tests.support import reference
-from tests.support.ledgers import LOG_KEYS, ORIGIN, plain
+from support import reference
+from support.ledgers import LOG_KEYS, ORIGIN, plain
 
 MEMO = Memo("till", b"k" * 32, b"f" * 32, b"answer", 1000, 0)
 

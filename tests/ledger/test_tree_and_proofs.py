@@ -11,7 +11,7 @@ from ledger.errors import Malformed, ProofInvalid
 from ledger.proof import consistency_proof, inclusion_proof, verify_consistency, verify_inclusion
 from ledger.tiles import WIDTH, node_reader
 from ledger.tree import EMPTY_ROOT, Frontier, NodeReader, leaf_hash, perfect_cover, perfect_root, range_root, split
-from tests.support import reference
+from support import reference
 
 ENTRIES = [b"entry %d" % number for number in range(1100)]
 LEAVES = [leaf_hash(entry) for entry in ENTRIES]
