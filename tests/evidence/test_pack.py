@@ -15,6 +15,7 @@ import pytest
 from evidence.archive import save
 from evidence.build import LedgerView
 from evidence.errors import EvidenceError, PackMalformed, PackUntrue, ScopeUnusable
+from evidence.names import order
 from evidence.scope import Period, Request
 from evidence.statement import pae
 from evidence.verify import Step, VerifiedPack, verify_file
@@ -38,9 +39,9 @@ def instead(view: LedgerView, **changes: Any) -> LedgerView:
     return cast("LedgerView", Changed())
 
 
-def test_a_pack_of_the_whole_log(log: Log, whole: Pack, tmp_path: Path) -> None:
+def test_a_pack_of_the_whole_log(log: Log, tmp_path: Path) -> None:
     path = tmp_path / "pack.zip"
-    save(path, [(name, whole.files[name]) for name in whole.names()])
+    save(path, log.built())
     steps: list[Step] = []
     pack = verify_file(path, KEYS.trust(), steps.append)
     assert [step.n for step in steps] == list(range(1, 14))
@@ -66,6 +67,14 @@ def test_the_same_question_gives_the_same_data(log: Log, whole: Pack) -> None:
         "tagmanifest-sha256.txt",
         "tagmanifest-sha512.txt",
     ]
+
+
+@pytest.mark.parametrize(
+    "asked", [Request(), Request(period=Period(begin=at(5), end=at(15))), Request(facts=False), Request(last=0)]
+)
+def test_files_are_built_in_the_order_of_an_archive(log: Log, asked: Request) -> None:
+    names = [name for name, _ in log.built(asked)]
+    assert names == sorted(names, key=order)
 
 
 @pytest.mark.parametrize(("first", "last"), [(0, 0), (0, 1), (0, 43), (42, 43), (43, 43), (7, 7), (7, 30), (31, 33)])

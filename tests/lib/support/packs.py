@@ -129,7 +129,11 @@ class Log:
         self.checkpoints.close()
 
     def pack(self, request: Request | None = None, **changed: Any) -> "Pack":
-        """Return a pack of this log."""
+        """Return a pack of this log, whose files can be changed."""
+        return Pack(dict(self.built(request, **changed)), self.keys)
+
+    def built(self, request: Request | None = None, **changed: Any) -> Iterator[tuple[str, bytes]]:
+        """Return the files of a pack as they are built."""
         arguments: dict[str, Any] = {
             "ledger": self.reader,
             "trust": self.keys.trust(self.origin),
@@ -138,7 +142,7 @@ class Log:
             "mapping": MAPPING,
             "catalogue": CATALOGUE,
         }
-        return Pack(dict(build(request=request or Request(), **(arguments | changed))), self.keys)
+        return build(request=request or Request(), **(arguments | changed))
 
 
 def decision(number: int, origin: str = ORIGIN, **changed: Any) -> Unsigned:
