@@ -15,7 +15,7 @@ In strings, track data and `cvv=123` are cut out and leave `[removed]`. What is 
 import hmac
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -36,6 +36,8 @@ _OPAQUE = 16
 # Names are compared as their words in lower case with underscores between: cardCVV2 is card_cvv_2.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _LONGEST_NAME = 64
+_LONGEST_PATH = 1024
+_MOST_PASSES = 8
 _MOST_SIBLINGS = 256
 _AND = (
     "(?:_?(?:code|value|val|number|num|no|nr|data|digits|hash|hashed|enc|encrypted|cipher|ciphertext|clear|plain|"
@@ -121,6 +123,8 @@ class CardData:
 
 
 _NOTHING: Final = CardData()
+_MORE: Final = Find(0, 0, None, "", None)
+"""Stands for what may have been in a text that was dropped unread."""
 
 
 class _Findings:
@@ -133,17 +137,16 @@ class _Findings:
 
     def add(self, path: _Path, token: str | None, find: Find) -> None:
         """Record one find at a path; beyond the limit, record that there are more."""
-        pointer = _pointer(path)
-        if token is not None and find.brand is not None:
-            self._keep(self.pans, PanFound(pointer, token, find.brand, find.digits in TEST_NUMBERS))
-        if find.kind is not None:
-            self._keep(self.sad, SadFound(pointer, find.kind))
+        if token is not None and find.brand is not None and self._has_room(self.pans):
+            self.pans.append(PanFound(_pointer(path), token, find.brand, find.digits in TEST_NUMBERS))
+        if find.kind is not None and self._has_room(self.sad):
+            self.sad.append(SadFound(_pointer(path), find.kind))
+        self.truncated |= find is _MORE
 
-    def _keep(self, kept: list[Any], finding: PanFound | SadFound) -> None:
-        if len(kept) < MOST_RECORDED:
-            kept.append(finding)
-        else:
-            self.truncated = True
+    def _has_room(self, kept: list[Any]) -> bool:
+        room = len(kept) < MOST_RECORDED
+        self.truncated |= not room
+        return room
 
 
 class Redactor:
@@ -196,6 +199,7 @@ class Redactor:
 
     def _object(self, value: dict[str, Any], path: _Path, findings: _Findings) -> dict[str, Any]:
         redacted: dict[str, Any] = {}
+        siblings = _Siblings(value)
         pair_kind = _kind_beside(value) if "value" in value else None
         for key, member in value.items():
             name, finds = self._cleaned(key)
@@ -204,7 +208,7 @@ class Redactor:
             place = (path, name)
             for token, find in finds:
                 findings.add(place, token, find)
-            kind = _kind(name, member, value, path) or (
+            kind = _kind(name, member, siblings, path) or (
                 pair_kind if key == "value" and _could_be_secret(member) else None
             )
             if kind is not None:
@@ -216,7 +220,10 @@ class Redactor:
     def _cleaned(self, text: str) -> tuple[str, list[tuple[str | None, Find]]]:
         """Return a text without card data, and each find with its token; nothing more is to be found in the result."""
         replaced: list[tuple[str | None, Find]] = []
-        while finds := search(text):
+        for _ in range(_MOST_PASSES):
+            finds = search(text)
+            if not finds:
+                return text, replaced
             pieces, end = [], 0
             for find in finds:
                 token = self._token(find.digits) if find.brand is not None else None
@@ -225,7 +232,8 @@ class Redactor:
                 end = find.end
             # A removed piece can leave neighbours that are judged differently now, so the result is searched again.
             text = "".join([*pieces, text[end:]])
-        return text, replaced
+        # Only a text made for the purpose needs more; thousands of passes over it would take minutes.
+        return REMOVED, [*replaced, (None, _MORE)]
 
     def _token(self, digits: str) -> str:
         return f"pan_{hmac.digest(self._key, digits.encode('ascii'), 'sha256').hex()[:24]}"
@@ -270,7 +278,8 @@ def _pointer(path: _Path) -> str:
     while path is not None:
         path, token = path
         tokens.append(token.replace("~", "~0").replace("/", "~1"))
-    return "".join(f"/{token}" for token in reversed(tokens))
+    pointer = "".join(f"/{token}" for token in reversed(tokens))
+    return pointer if len(pointer) <= _LONGEST_PATH else f"{pointer[:_LONGEST_PATH]}…"
 
 
 @lru_cache(maxsize=4096)
@@ -281,18 +290,34 @@ def _spoken(name: str) -> tuple[str, Kind | None]:
     return words, cast("Kind", match.lastgroup) if match else None
 
 
-def _kind(name: str, value: Any, siblings: Mapping[str, Any], path: _Path) -> Kind | None:
+class _Siblings:
+    """The members of one object, asked but once whether any name fits, or thousands of them would take seconds."""
+
+    __slots__ = ("_fits", "_names")
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names, self._fits = names, dict[re.Pattern[str], bool]()
+
+    def fit(self, pattern: re.Pattern[str]) -> bool:
+        """Return whether one of the first members has a name that the pattern describes."""
+        if pattern not in self._fits:
+            names = (name for name in islice(self._names, _MOST_SIBLINGS) if len(name) <= _LONGEST_NAME)
+            self._fits[pattern] = any(pattern.fullmatch("_".join(_WORD.findall(name)).lower()) for name in names)
+        return self._fits[pattern]
+
+
+def _kind(name: str, value: Any, siblings: _Siblings, path: _Path) -> Kind | None:
     """Return the kind of authentication data that a member is, if it is."""
     if len(name) > _LONGEST_NAME:
         return None
     words, kind = _spoken(name)
     if kind is None:
         if words in _ONLY_AMONG_CARD_MEMBERS and _could_be_secret(value):
-            return "card_code" if _among(_CARD_MEMBER, siblings) or (path and "card" in path[1].lower()) else None
+            return "card_code" if siblings.fit(_CARD_MEMBER) or (path and "card" in path[1].lower()) else None
         if words.endswith("track") and isinstance(value, str) and sum(map(str.isdigit, value)) >= SHORTEST:
             return "track"
         return None
-    if not _could_be_secret(value) or (_POSTAL_CODE.fullmatch(words) and _among(_ADDRESS_MEMBER, siblings)):
+    if not _could_be_secret(value) or (_POSTAL_CODE.fullmatch(words) and siblings.fit(_ADDRESS_MEMBER)):
         return None
     return kind
 
@@ -304,9 +329,3 @@ def _kind_beside(pair: Mapping[str, Any]) -> Kind | None:
         if isinstance(name, str) and len(name) <= _LONGEST_NAME and not search(name):
             return _spoken(name)[1]
     return None
-
-
-def _among(pattern: re.Pattern[str], members: Mapping[str, Any]) -> bool:
-    # Only so many, or an object of thousands of look-alike names would take minutes.
-    names = (name for name in islice(members, _MOST_SIBLINGS) if len(name) <= _LONGEST_NAME)
-    return any(pattern.fullmatch("_".join(_WORD.findall(name)).lower()) for name in names)

@@ -67,10 +67,11 @@ _RUN = re.compile(r"[0-9](?:[\x00- ./_+\x7f-]{0,3}+[0-9]){11,}+")
 _RUN_DECODED = re.compile(r"[0-9](?:\x00*+(?:[\x01- ./_+\x7f-]\x00*+){0,3}+[0-9]){11,}+")
 _GROUP = re.compile(r"[0-9](?:\x00*[0-9])*")
 _ESCAPES = re.compile(r"(?:%(?:25)*[0-9A-Fa-f]{2})+")
+# Looking ahead is bounded or possessive: otherwise a hostile text takes time that grows with its length squared.
 _IDENTIFIER = re.compile(
-    r"pan_(?=[0-9]*[a-f])[0-9a-f]{24}"
-    r"|(?<![0-9A-Za-z])(?=[0-9-]*[A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
-    r"|(?<![0-9A-Za-z])(?=(?:[0-9]*[A-Fa-f]+[0-9]+){2}[0-9]*[A-Fa-f])[0-9A-Fa-f]{24,}(?![0-9A-Za-z])"
+    r"pan_(?=[0-9]{0,23}+[a-f])[0-9a-f]{24}"
+    r"|(?<![0-9A-Za-z])(?=[0-9-]{0,35}+[A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
+    r"|(?<![0-9A-Za-z])(?=(?:[0-9]*+[A-Fa-f]++[0-9]++){2}[A-Fa-f])[0-9A-Fa-f]{24,}+(?![0-9A-Za-z])"
 )
 _DECIMAL = re.compile(r"[+-]?(?:0\.[0-9]{12,}|[0-9]{1,3}\.[0-9]{18})")
 _IBAN = re.compile(r"(?<![0-9A-Za-z])([A-Z]{2})[0-9]{2}(?=[ -]?[0-9A-Z])")
@@ -86,8 +87,8 @@ _IBAN_BODY: Final = {
 }  # fmt: skip
 # ISO/IEC 7813. Without its start sentinel, track 2 must begin with a card number to count.
 _TRACK = re.compile(
-    r"%?[Bb]\x00*(?P<one>[0-9][0-9 \x00]{10,60})\^[^\^\r\n]{0,60}\^\x00*[0-9][^?\r\n]{3,160}(?:\?\x00*)?"
-    r"|(?P<start>;?)\x00*(?P<two>[0-9][0-9\x00]{11,60}?)[=Dd]\x00*[0-9][0-9\x00]{6,60}(?:\?\x00*)?"
+    r"%?[Bb]\x00*+(?P<one>[0-9][0-9 \x00]{10,60})\^[^\^\r\n]{0,60}\^\x00*+[0-9][^?\r\n]{3,160}(?:\?\x00*)?"
+    r"|(?:(?P<start>;)\x00*+)?(?P<two>[0-9][0-9\x00]{11,60}?)[=Dd]\x00*+[0-9][0-9\x00]{6,60}(?:\?\x00*)?"
 )
 _INLINE = re.compile(
     r"(?:(?:cv[vcn]|(?<![a-z])(?:csc|cvd|cav2|cve2)|(?:security|card)[ _-]?code)"

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OPA as the engine: one HTTP question per decision, a hard time limit, and no second try."""
+"""OPA as the engine: one HTTP question per decision, a hard time limit, and no second try.
+
+An answer counts only if it comes from the address that was asked, whole, in time, and names the right bundle.
+"""
 
 import asyncio
-import json
-import logging
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,10 +14,34 @@ from opa_client.opa_async import AsyncOpaClient
 from gateway.decision import Decision, parse_answer
 from gateway.errors import EngineFailed, EngineUnusable
 from gateway.facts import Facts
+from ledger.canonical import decode
+from ledger.errors import Malformed
 
 _STARTING = 20.0
 """Seconds an OPA may take from start to its first good answer."""
-_log = logging.getLogger(__name__)
+_MOST_BYTES = 262_144
+"""Bytes of an answer that are read; one of main.rego is a few thousand."""
+
+
+class _Client(AsyncOpaClient):  # type: ignore[misc]  # the library has no types
+    """The client with one question, and strict about its answer."""
+
+    async def decision(self, facts: Any) -> Any:
+        """Return the answer to data.assay.decision; raises aiohttp's errors, or ValueError if it is unreadable."""
+        url = f"{self.root_url}/data/assay/decision?provenance=true"
+        # A redirect would send the facts to, and take the answer from, a place that nobody chose.
+        async with self._request("POST", url, json={"input": facts}, allow_redirects=False) as response:
+            if response.status != 200:  # noqa: PLR2004
+                raise aiohttp.ClientResponseError(response.request_info, response.history, status=response.status)
+            body = b""
+            async for chunk in response.content.iter_any():
+                body = body + chunk if body else chunk
+                if len(body) > _MOST_BYTES:
+                    break
+        try:
+            return decode(body, max_bytes=_MOST_BYTES)
+        except Malformed as error:
+            raise ValueError(str(error)) from None
 
 
 class Opa:
@@ -26,11 +51,11 @@ class Opa:
         """Take the digest of the bundle that must answer, the engine's version and the time limit."""
         self.policy, self.version = policy, version
         self._timeout = timeout_ms / 1000
-        self._client: AsyncOpaClient | None = None
+        self._client: _Client | None = None
 
     async def connect(self, host: str, port: int, token: str = "") -> None:
         """Use the OPA at an address from now on, once it answers from the right bundle; raises EngineUnusable."""
-        client = AsyncOpaClient(host=host, port=port, token=token or None, retries=0, timeout=self._timeout)
+        client = _Client(host=host, port=port, token=token or None, retries=0, timeout=self._timeout)
         await client.__aenter__()
         try:
             await self._await_bundle(client)
@@ -58,31 +83,35 @@ class Opa:
         if self._client is None:
             raise EngineFailed("engine_unreachable", "OPA was never reached")
         try:
-            answer = await self._client.query_rule(facts.value, "assay", "decision")
+            answer = await self._client.decision(facts.value)
         except TimeoutError:
             raise EngineFailed("engine_timeout", f"OPA took longer than {self._timeout:g} s") from None
         except aiohttp.ClientResponseError as error:
             raise EngineFailed("engine_bad_answer", f"OPA answered {error.status}") from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: its session was closed meanwhile
             raise EngineFailed("engine_unreachable", f"OPA cannot be reached: {type(error).__name__}") from None
-        except (ValueError, RuntimeError) as error:
+        except ValueError as error:
             raise EngineFailed("engine_bad_answer", f"OPA's answer is unreadable: {type(error).__name__}") from None
-        return parse_answer(answer)
+        decision = parse_answer(answer)
+        revision = _revision(answer)
+        if revision != self.policy:
+            raise EngineFailed("engine_other_policy", f"OPA has bundle {revision or 'none'} loaded, want {self.policy}")
+        return decision
 
     async def alive(self) -> bool:
         """Return whether OPA answers, and from the right bundle."""
         if self._client is None:
             return False
         try:
-            return await self._revision(self._client) == self.policy
+            return _revision(await self._client.decision({})) == self.policy
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError, RuntimeError):
             return False
 
-    async def _await_bundle(self, client: AsyncOpaClient) -> None:
+    async def _await_bundle(self, client: _Client) -> None:
         deadline = asyncio.get_running_loop().time() + _STARTING
         while True:
             try:
-                revision = await self._revision(client)
+                revision = _revision(await client.decision({}))
             except (aiohttp.ClientError, OSError, ValueError, TimeoutError):
                 if asyncio.get_running_loop().time() > deadline:
                     raise EngineUnusable(f"OPA did not answer within {_STARTING:g} s of its start") from None
@@ -92,10 +121,13 @@ class Opa:
                 raise EngineUnusable(f"OPA has bundle {revision or 'none'} loaded, want {self.policy}")
             return
 
-    async def _revision(self, client: AsyncOpaClient) -> str | None:
-        answer: Any = await client.query_rule({}, "assay", "decision", {"provenance": True})
-        if not isinstance(answer, dict) or "result" not in answer:
-            raise json.JSONDecodeError("no result", "", 0)
-        bundles = answer.get("provenance", {}).get("bundles", {})
-        revisions = {bundle.get("revision") for bundle in bundles.values()}
-        return revisions.pop() if len(revisions) == 1 else None
+
+def _revision(answer: Any) -> str | None:
+    """Return the revision of the one bundle that gave an answer; raises ValueError if there is no result."""
+    if not isinstance(answer, dict) or "result" not in answer:
+        raise ValueError("no result")
+    try:
+        revisions = [bundle.get("revision") for bundle in answer["provenance"]["bundles"].values()]
+    except (KeyError, TypeError, AttributeError):
+        return None
+    return revisions[0] if len(revisions) == 1 and isinstance(revisions[0], str) else None

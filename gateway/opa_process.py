@@ -82,14 +82,24 @@ class OpaProcess:
         command += ["--log-format", "json", "--skip-version-check"]
         # The token goes by environment, which only this user can read; arguments are there for all to see.
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(self._bundle), "ASSAY_OPA_TOKEN": token}
-        self._process = await asyncio.create_subprocess_exec(
+        self._process = process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", str(_CHILD), str(os.getpid()), *command),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=None,
             env=environment,
         )
-        await self._on_up("127.0.0.1", port, token)
+        up = asyncio.ensure_future(self._on_up("127.0.0.1", port, token))
+        ended = asyncio.ensure_future(process.wait())
+        try:
+            await asyncio.wait((up, ended), return_when=asyncio.FIRST_COMPLETED)
+            if not up.done():
+                raise EngineUnusable(f"OPA ended with status {process.returncode} before it answered")
+            await up
+        finally:
+            for task in (up, ended):
+                task.cancel()
+            await asyncio.gather(up, ended, return_exceptions=True)
 
     async def _keep(self) -> None:
         pause = _FIRST_PAUSE

@@ -79,8 +79,15 @@ class Pipeline:
             decision = await self._engine.decide(facts)
         except EngineFailed as failure:
             decision = denial(failure)
-        self._observe(decision, perf_counter() - started)
-        return self._answer(facts, decision, asked)
+        seconds = perf_counter() - started
+        try:
+            answer = self._answer(facts, decision, asked)
+        except Malformed as error:
+            # What the request contributes is bounded, so it is the engine's part that no entry can hold.
+            decision = denial(EngineFailed("engine_bad_answer", f"the engine's answer cannot be recorded: {error}"))
+            answer = self._answer(facts, decision, asked)
+        self._observe(decision, seconds)
+        return answer
 
     async def decide_batch(self, batch: Batch, asked: Asked) -> list[Answer]:
         """Return the answers to a batch in order (AuthZEN section 7.1.2); short-circuiting ends the list early.

@@ -18,13 +18,14 @@ from ledger.errors import Malformed
 
 MAX_SAFE_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
+_MAX_DIGITS = 17
 
-# Only these can make a parsed value break I-JSON, so only a text that has one of them is walked a second time.
-_SUSPICIOUS = re.compile(rb"\\u[dD][89a-fA-F]|[0-9]{16}|[0-9][eE]")
-# orjson writes numbers and orders keys as RFC 8785 does, but for floats, for integers beyond 2^53-1 and for keys
-# outside the Basic Multilingual Plane (RFC 8785 orders by UTF-16 code units). Text that only looks like one of
-# these inside a string costs a slower encoding, never another result.
-_NOT_YET_CANONICAL = re.compile(rb"[\xf0-\xf4]|(?:^|[:,\[])-?(?:[0-9]{16}|[0-9]+[.eE])")
+# orjson writes as RFC 8785 does, but for floats, integers beyond 2^53-1 and the order of keys outside the Basic
+# Multilingual Plane (RFC 8785 orders by UTF-16 code units). These find such numbers as members and as items, and such
+# characters. Text that only looks like one of them inside a string costs a slower encoding, never another result.
+_MEMBER_NUMBER = re.compile(rb'":-?(?:[0-9]{16}|[0-9]+[.eE])')
+_ITEM_NUMBER = re.compile(rb"[,\[]-?(?:[0-9]{16}|[0-9]+[.eE])")
+_ASTRAL = re.compile(rb"[\xf0-\xf4]")
 
 
 def decode(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> Any:
@@ -36,17 +37,21 @@ def decode(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> Any:
     if len(data) > max_bytes:
         raise Malformed(f"JSON text of {len(data)} bytes; at most {max_bytes} are accepted")
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_int=_integer,
+            parse_float=_float,
+        )
     except UnicodeDecodeError as error:
         raise Malformed(f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
         raise Malformed(f"not JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:
         raise Malformed(f"nested deeper than {max_depth}") from None
-    except ValueError:
-        # int() refuses digit strings of thousands of characters with a plain ValueError.
-        raise Malformed("a number is too long") from None
-    if _SUSPICIOUS.search(data) or data.count(b"{") + data.count(b"[") > max_depth:
+    # Only an escape can make a lone surrogate, and only so many brackets can nest too deeply.
+    if b"\\u" in data or data.count(b"{") + data.count(b"[") > max_depth:
         _check(value, max_depth)
     return value
 
@@ -59,7 +64,7 @@ def encode(value: Any) -> bytes:
     """
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-        if _NOT_YET_CANONICAL.search(text) is None and (b"null" not in text or _finite(value)):
+        if _is_canonical(text) and (b"null" not in text or _finite(value)):
             return text
         return rfc8785.dumps(value)
     except (TypeError, ValueError, RecursionError) as error:
@@ -74,8 +79,30 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
+def _integer(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS or abs(value := int(digits)) > MAX_SAFE_INTEGER:
+        raise Malformed("an integer is beyond 2^53-1")
+    return value
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise Malformed("a number is too large")
+    return value
+
+
 def _constant(name: str) -> Any:
     raise Malformed(f"{name} is not a JSON number")
+
+
+def _is_canonical(text: bytes) -> bool:
+    return (
+        text[:1] in (b"{", b"[", b'"')
+        and _MEMBER_NUMBER.search(text) is None
+        and _ITEM_NUMBER.search(text) is None
+        and (text.isascii() or _ASTRAL.search(text) is None)
+    )
 
 
 def _finite(value: Any) -> bool:
@@ -93,12 +120,6 @@ def _check(value: Any, depth_left: int) -> None:
     if isinstance(value, str):
         if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
             raise Malformed("a string holds a lone surrogate")
-    elif isinstance(value, int):
-        if abs(value) > MAX_SAFE_INTEGER:
-            raise Malformed("an integer is beyond 2^53-1")
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise Malformed("a number is too large")
     elif isinstance(value, dict | list):
         if depth_left == 0:
             raise Malformed("nested too deeply")

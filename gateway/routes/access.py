@@ -19,7 +19,7 @@ from gateway.errors import BadInput, Refused
 from gateway.gate import DECIDERS, Gate
 from gateway.idempotency import Idempotency, Ticket
 from gateway.metrics import Metrics
-from gateway.openapi import BATCH, SINGLE
+from gateway.openapi import BATCH, CONFIGURATION, SINGLE
 from gateway.pipeline import Answer, Asked, Pipeline, tell_all
 from gateway.recorder import record
 from gateway.requests import parse_batch, parse_request
@@ -80,17 +80,19 @@ def router(access: Access) -> APIRouter:
             return await single(value, asked)
         return _Outcome(await access.pipeline.decide_batch(batch, asked), listed=True)
 
-    @routes.post("/access/v1/evaluation", openapi_extra=SINGLE, response_model=None)
+    @routes.post("/access/v1/evaluation", openapi_extra=SINGLE, response_class=Response, response_model=None)
     async def evaluation(request: HttpRequest) -> Response:
         """Decide one access request."""
         return await _serve(access, request, single)
 
-    @routes.post("/access/v1/evaluations", openapi_extra=BATCH, response_model=None)
+    @routes.post("/access/v1/evaluations", openapi_extra=BATCH, response_class=Response, response_model=None)
     async def evaluations(request: HttpRequest) -> Response:
         """Decide several access requests in one call."""
         return await _serve(access, request, several)
 
-    @routes.get("/.well-known/authzen-configuration", response_model=None)
+    @routes.get(
+        "/.well-known/authzen-configuration", openapi_extra=CONFIGURATION, response_class=Response, response_model=None
+    )
     async def configuration(request: HttpRequest) -> Response:
         """Tell where the endpoints are (AuthZEN section 9)."""
         base = str(request.base_url).rstrip("/")

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from gateway.errors import Refused
 from gateway.gate import EVERYONE, READERS, Gate
-from gateway.openapi import PROBLEMS
+from gateway.openapi import CHECKPOINT, CONSISTENCY, ENTRY, INCLUSION, TILE
 from ledger import envelope, event
 from ledger.errors import Malformed, ProofInvalid
 from ledger.reader import LedgerReader
@@ -27,33 +27,32 @@ Index = Annotated[int, Query(ge=0, lt=2**53)]
 def router(gate: Gate, reader: LedgerReader) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(tags=["ledger"])
-    secured: dict[str, Any] = {"security": [{"bearer": []}], "responses": PROBLEMS}
 
-    @routes.get("/checkpoint", response_model=None)
+    @routes.get("/checkpoint", openapi_extra=CHECKPOINT, response_class=Response, response_model=None)
     async def checkpoint() -> Response:
         """Return the newest signed checkpoint (C2SP tlog-checkpoint)."""
         signed = await asyncio.to_thread(reader.checkpoint)
         return PlainTextResponse(signed.note.decode(), headers=_FRESH)
 
-    @routes.get("/tile/{path:path}", response_model=None, openapi_extra={"responses": PROBLEMS})
+    @routes.get("/tile/{path:path}", openapi_extra=TILE, response_class=Response, response_model=None)
     async def tile(path: str) -> Response:
         """Return a tile of hashes or a bundle of entries (C2SP tlog-tiles)."""
         content = await asyncio.to_thread(_tile, reader, path)
         return Response(content, headers=_IMMUTABLE, media_type="application/octet-stream")
 
-    @routes.get("/ledger/entries/{index}", response_model=None, openapi_extra=secured)
+    @routes.get("/ledger/entries/{index}", openapi_extra=ENTRY, response_class=Response, response_model=None)
     async def entry(request: HttpRequest, index: str) -> Response:
         """Return one entry: its event, its exact bytes and its leaf hash."""
         gate.admit(request, READERS)
         return _json(await asyncio.to_thread(_entry, reader, index))
 
-    @routes.get("/ledger/proof/inclusion", response_model=None, openapi_extra=secured)
+    @routes.get("/ledger/proof/inclusion", openapi_extra=INCLUSION, response_class=Response, response_model=None)
     async def inclusion(request: HttpRequest, index: Index, size: Index | None = None) -> Response:
         """Return the inclusion proof of an entry in the tree of `size` entries (default: the newest checkpoint)."""
         gate.admit(request, EVERYONE)
         return _json(await asyncio.to_thread(_inclusion, reader, index, size))
 
-    @routes.get("/ledger/proof/consistency", response_model=None, openapi_extra=secured)
+    @routes.get("/ledger/proof/consistency", openapi_extra=CONSISTENCY, response_class=Response, response_model=None)
     async def consistency(request: HttpRequest, first: Index, second: Index | None = None) -> Response:
         """Return the consistency proof between two sizes (default for `second`: the newest checkpoint)."""
         gate.admit(request, EVERYONE)
