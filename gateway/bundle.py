@@ -56,6 +56,11 @@ def freeze(bundle: Bundle, home: Path) -> Path:
     return place
 
 
+def kept(home: Path) -> list[str]:
+    """Return the digests of the bundles kept in a home."""
+    return [place.name for place in (home / "policies").iterdir() if place.is_dir() and not place.name.startswith(".")]
+
+
 def load(home: Path, digest: str) -> Bundle:
     """Return a frozen bundle; raises PolicyUnusable if its files are no longer those of its digest."""
     bundle = read(home / "policies" / digest)

@@ -69,8 +69,9 @@ class Opa:
     async def connect_url(self, url: str) -> None:
         """Use the OPA at http://HOST:PORT; raises EngineUnusable."""
         parts = urlsplit(url)
-        if parts.scheme != "http" or parts.hostname is None or parts.port is None:
-            raise EngineUnusable("engine.url is http://HOST:PORT")
+        if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "::1", "localhost") or parts.port is None:
+            # Facts and answers travel in the clear, so they do not leave the machine.
+            raise EngineUnusable("engine.url is http://127.0.0.1:PORT: an OPA on this machine")
         await self.connect(parts.hostname, parts.port)
 
     async def close(self) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gateway.errors import EngineUnusable
 
+_OLDEST = (1, 17)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _STEADY = 10.0
 """Seconds after which a run counts as good and the back-off starts anew."""
@@ -38,9 +39,11 @@ def find(configured: str) -> str:
 def version(program: str) -> str:
     """Return `opa VERSION` as the program itself says."""
     said = subprocess.run([program, "version"], capture_output=True, text=True, timeout=30, check=False).stdout
-    match = re.search(r"^Version:\s*(\S+)", said, re.MULTILINE)
+    match = re.search(r"^Version:\s*((\d+)\.(\d+)\S*)", said, re.MULTILINE)
     if match is None:
         raise EngineUnusable(f"{program} does not say which version of OPA it is")
+    if (int(match[2]), int(match[3])) < _OLDEST:
+        raise EngineUnusable(f"{program} is OPA {match[1]}; the policies need {_OLDEST[0]}.{_OLDEST[1]} or newer")
     return f"opa {match[1]}"
 
 

@@ -1,27 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """`assay pack`: evidence packs from the home, with or without a running service beside it."""
 
+import os
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from controls.catalogue import load as load_catalogue
-from controls.mapping import mapping_document, rules_from_annotations
+from controls.mapping import Rule, mapping_document, rules_from_annotations
 from evidence.archive import save
 from evidence.build import build as build_pack
+from evidence.errors import EvidenceError
 from evidence.scope import Period, Request
+from evidence.trust import Trust
+from evidence.verify import verify_file
 from gateway import bundle
 from gateway.cli.options import home_option, json_option, progress, show
 from gateway.cli.policy import annotations
 from gateway.home import Home
 from ledger.reader import LedgerReader
+from reports.summary import render_text, summarise
 
 
 @click.group()
 def command() -> None:
-    """Build evidence packs."""
+    """Build evidence packs and show what they say."""
 
 
 @command.command()
@@ -54,6 +60,31 @@ def build(
     )
 
 
+@command.command()
+@click.argument("pack", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--trust", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True)
+@json_option
+def summary(pack: Path, trust: Path, as_json: bool) -> None:
+    """Verify a PACK and print what it shows: calls, denials by rule and control, entries, checkpoint."""
+    try:
+        verified = verify_file(pack, Trust.from_json(trust.read_bytes()), threads=os.cpu_count() or 1)
+    except EvidenceError as error:
+        click.echo(f"NOT VERIFIED  {error}", err=True)
+        click.get_current_context().exit(1)
+    found = summarise(verified)
+    show(found.as_json(), render_text(found), as_json=as_json)
+
+
+def _rules(place: Home) -> list[Rule]:
+    """Return the rules of every bundle this home ever decided with; one that changed bears on all it ever bore on."""
+    merged: dict[str, Rule] = {}
+    for digest in sorted(bundle.kept(place.path)):
+        for rule in rules_from_annotations(annotations(bundle.load(place.path, digest))):
+            known = merged.get(rule.id, rule)
+            merged[rule.id] = replace(rule, controls=tuple(sorted({*known.controls, *rule.controls})))
+    return list(merged.values())
+
+
 def write(place: Home, request: Request, out: Path) -> int:
     """Build a pack and write it to `out`, whole or not at all; return its size in bytes."""
     catalogue = load_catalogue()
@@ -69,7 +100,7 @@ def write(place: Home, request: Request, out: Path) -> int:
             trust=place.trust(),
             signers=place.pack_keys,
             policies=lambda digest: bundle.load(place.path, digest).files,
-            mapping=mapping_document(rules_from_annotations(annotations()), catalogue),
+            mapping=mapping_document(_rules(place), catalogue),
             catalogue=catalogue.as_document(),
             progress=note,
         )

@@ -56,15 +56,16 @@ def test(folder: Path) -> None:
     click.get_current_context().exit(1 if done.returncode else 0)
 
 
-def annotations() -> dict[str, Any]:
-    """Return what `opa inspect --annotations` says of the shipped policies; raises PolicyUnusable."""
+def annotations(policies: bundle.Bundle | None = None) -> dict[str, Any]:
+    """Return what `opa inspect --annotations` says of policies (default: those shipped); raises PolicyUnusable."""
+    policies = policies or bundle.shipped()
     with tempfile.TemporaryDirectory(prefix="assay-policies-") as folder:
-        for path, content in bundle.shipped().files.items():
+        for path, content in policies.files.items():
             (Path(folder) / path).parent.mkdir(parents=True, exist_ok=True)
             (Path(folder) / path).write_bytes(content)
         command_line = [find(""), "inspect", "--annotations", "--format", "json", folder]
         done = subprocess.run(command_line, capture_output=True, check=False)
     if done.returncode:
-        raise PolicyUnusable("OPA cannot inspect the shipped policies")
+        raise PolicyUnusable(f"OPA cannot inspect the policies {policies.digest}")
     document: dict[str, Any] = json.loads(done.stdout)
     return document

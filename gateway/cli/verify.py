@@ -11,13 +11,20 @@ from evidence.errors import EvidenceError, TrustUnusable
 from evidence.trust import MAX_TRUST_SIZE, Trust
 from evidence.verify import Step, verify_file
 from gateway.cli.options import json_option, show
+from ledger.checkpoint import MAX_NOTE_SIZE, Checkpoint, open_checkpoint
+from ledger.errors import LedgerError
 
 
 @click.command()
 @click.argument("pack", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--trust", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="The trust file.")
+@click.option(
+    "--known",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A checkpoint of this log you have seen before: the pack must not contradict it.",
+)
 @json_option
-def command(pack: Path, trust: Path | None, as_json: bool) -> None:
+def command(pack: Path, trust: Path | None, known: Path | None, as_json: bool) -> None:
     """Verify the evidence PACK offline and say what was shown, step by step.
 
     --trust names the log and the public keys that you already believe. It must have reached you by another way than
@@ -36,8 +43,9 @@ def command(pack: Path, trust: Path | None, as_json: bool) -> None:
 
     with trust.open("rb") as file:
         believed = _trust(file.read(MAX_TRUST_SIZE + 1), trust)
+    seen = None if known is None else _known(known, believed)
     try:
-        verified = verify_file(pack, believed, note, threads=os.cpu_count() or 1)
+        verified = verify_file(pack, believed, note, known=seen, threads=os.cpu_count() or 1)
     except EvidenceError as error:
         failure = {"step": error.step, "where": error.where, "error": str(error)}
         show({"verified": False, **failure, "steps": steps}, f"NOT VERIFIED  {error}", as_json=as_json)
@@ -48,6 +56,15 @@ def command(pack: Path, trust: Path | None, as_json: bool) -> None:
         f"VERIFIED  {counts.included} entries of {verified.origin}",
         as_json=as_json,
     )
+
+
+def _known(path: Path, trust: Trust) -> Checkpoint:
+    with path.open("rb") as file:
+        note = file.read(MAX_NOTE_SIZE + 1)
+    try:
+        return open_checkpoint(note, trust.origin, trust.log_keys).checkpoint
+    except LedgerError as error:
+        raise click.UsageError(f"{path} cannot be used: {error}") from None
 
 
 def _trust(content: bytes, path: Path) -> Trust:
