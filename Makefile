@@ -19,6 +19,7 @@ lint: .venv/.dev .tools/bin/opa .tools/bin/regal ## ruff, mypy, import rules, op
 
 bench: .venv/.dev .tools/bin/opa ## compare with OPA alone and a bare route, in one run
 	@.venv/bin/python bench/decision.py
+	@.venv/bin/python bench/pack.py
 
 clean: ## forget everything that was installed or built
 	rm -rf .venv .tools demo-out
