@@ -127,7 +127,7 @@ def compare(seconds: float, folder: Path) -> dict[str, Any]:
     serve += ["--authentication", "token", "--authorization", "basic", "--skip-version-check"]
     figures: dict[str, Any] = {}
     with ExitStack() as stack:
-        opa = stack.enter_context(process(serve, {"ASSAY_OPA_TOKEN": token}))
+        opa = stack.enter_context(process(serve, {"ASSAY_OPA_TOKEN": token, **opa_process.TUNING}))
         wait_for(port)
         environment = {"BENCH_OPA_PORT": str(port), "BENCH_OPA_TOKEN": token, "BENCH_NOW": str(now)}
         bare_port = free_port()

@@ -18,6 +18,8 @@ from gateway.errors import EngineUnusable
 
 _OLDEST = (1, 17)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+TUNING = {"GOGC": "800"}
+"""OPA holds a few megabytes and makes 0.2 MB of garbage a decision: collecting less often gives about a third more."""
 _STEADY = 10.0
 """Seconds after which a run counts as good and the back-off starts anew."""
 _CHILD = Path(__file__).with_name("opa_child.py")
@@ -84,7 +86,12 @@ class OpaProcess:
         command += ["--authentication", "token", "--authorization", "basic", "--log-level", "error"]
         command += ["--log-format", "json", "--skip-version-check"]
         # The token goes by environment, which only this user can read; arguments are there for all to see.
-        environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(self._bundle), "ASSAY_OPA_TOKEN": token}
+        environment = {
+            "PATH": os.environ.get("PATH", ""),
+            "HOME": str(self._bundle),
+            "ASSAY_OPA_TOKEN": token,
+            **TUNING,
+        }
         self._process = process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", str(_CHILD), str(os.getpid()), *command),
             stdin=asyncio.subprocess.DEVNULL,
