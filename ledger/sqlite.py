@@ -95,11 +95,9 @@ class SqliteEntries:
         """Store rows and memos in one durable transaction; see EntryStore."""
         with _errors(), self._writer.begin() as connection:
             # Written as SQL, for this is the one path where the layers above the driver would cost as much as the disk.
-            (last,) = connection.exec_driver_sql("SELECT max(idx) FROM entries").one()
-            if first != (0 if last is None else last + 1):
-                raise StoreConflict(
-                    f"the newest entry is {last}, so {first} is not the next: another writer is at work"
-                )
+            (following,) = connection.exec_driver_sql("SELECT coalesce(max(idx) + 1, 0) FROM entries").one()
+            if first != following:
+                raise StoreConflict(f"the next entry is {following}, not {first}: another writer is at work")
             numbered = list(enumerate(rows, first))
             entries = [(index, row.leaf, row.entry) for index, row in numbered]
             connection.exec_driver_sql("INSERT INTO entries (idx, leaf, entry) VALUES (?, ?, ?)", entries)
