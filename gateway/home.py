@@ -9,9 +9,11 @@ policies/DIGEST/          every policy bundle that was ever active
 """
 
 import fcntl
+import json
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,9 +22,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from evidence.errors import TrustUnusable
 from evidence.trust import Trust
 from gateway import settings
-from gateway.errors import HomeUnusable
+from gateway.errors import HomeUnusable, SettingsInvalid
 from ledger.checkpoint import Checkpoint, sign, verifier_key
 from ledger.errors import LedgerError
 from ledger.keys import ED25519, ML_DSA_87, SoftwareKey
@@ -49,22 +52,29 @@ class Home:
     @classmethod
     def create(cls, path: Path, origin: str) -> "Home":
         """Make a new home with fresh keys and an empty, signed log; raises HomeUnusable if there is one already."""
+        keys = {
+            use: SoftwareKey.from_seed(algorithm, secrets.token_bytes(_SECRET_SIZE))
+            for use, (_, algorithm) in KEY_FILES.items()
+        }
+        # First, so that a name which no log can have leaves nothing behind.
+        trust = _trust(origin, keys)
         old_umask = os.umask(_PRIVATE)
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if any(path.iterdir()):
                 raise HomeUnusable(f"{path} is not empty; a home is never overwritten. Choose another folder")
-            for folder in ("keys", "ledger", "policies"):
-                (path / folder).mkdir()
-            (path / "assay.toml").write_text(settings.TEMPLATE.format(origin=origin), "utf-8")
-            (path / "keys/master.secret").write_text(secrets.token_hex(_SECRET_SIZE) + "\n", "ascii")
-            for name, algorithm in KEY_FILES.values():
-                (path / "keys" / name).write_bytes(
-                    SoftwareKey.from_seed(algorithm, secrets.token_bytes(_SECRET_SIZE)).to_pem()
-                )
-            home = cls(path)
-            home._start_log(settings.load(path / "assay.toml").origin)
-            (path / "trust.json").write_bytes(home.trust().to_json() + b"\n")
+            path.chmod(0o700)
+            with _nothing_left(path):
+                for folder in ("keys", "ledger", "policies"):
+                    (path / folder).mkdir()
+                quoted = json.dumps(origin, ensure_ascii=False)
+                _write(path / "assay.toml", settings.TEMPLATE.format(origin=quoted).encode())
+                _write(path / "keys/master.secret", f"{secrets.token_hex(_SECRET_SIZE)}\n".encode())
+                for use, (name, _) in KEY_FILES.items():
+                    _write(path / "keys" / name, keys[use].to_pem())
+                home = cls(path)
+                home._start_log(origin)
+                _write(path / "trust.json", trust.to_json() + b"\n")
         except OSError as error:
             raise HomeUnusable(f"{path}: {error.strerror}") from None
         finally:
@@ -120,13 +130,7 @@ class Home:
 
     def trust(self) -> Trust:
         """Return what an auditor has to believe: this log's origin and public keys."""
-        origin = self.settings.origin
-        return Trust(
-            origin=origin,
-            log_keys=tuple(key.public for key in self.log_keys),
-            event_keys=(self.keys["event"].public,),
-            pack_keys=tuple(key.public for key in self.pack_keys),
-        )
+        return _trust(self.settings.origin, self.keys)
 
     def entries(self, *, create: bool = False) -> SqliteEntries:
         """Open the entry store."""
@@ -173,6 +177,37 @@ class Home:
         checkpoints = self.checkpoints(create=True)
         checkpoints.publish(None, sign(Checkpoint(origin, 0, EMPTY_ROOT), self.log_keys))
         checkpoints.close()
+
+
+def _trust(origin: str, keys: Mapping[str, SoftwareKey]) -> Trust:
+    try:
+        return Trust(
+            origin=origin,
+            log_keys=(keys["log-ed25519"].public, keys["log-ml-dsa-87"].public),
+            event_keys=(keys["event"].public,),
+            pack_keys=(keys["pack-ml-dsa-87"].public, keys["pack-ed25519"].public),
+        )
+    except TrustUnusable as error:
+        raise SettingsInvalid(f"{error}") from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a new file through to the disk: a power cut must not leave a ledger whose keys are gone."""
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _nothing_left(folder: Path) -> Iterator[None]:
+    """Empty the folder again if what is done in it fails."""
+    try:
+        yield
+    except BaseException:
+        for place in folder.iterdir():
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
+        raise
 
 
 def describe_keys(home: Home) -> list[dict[str, str]]:

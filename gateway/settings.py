@@ -9,10 +9,10 @@ from typing import Any
 from gateway.errors import SettingsInvalid
 
 TEMPLATE = """\
-# Settings of this Assay home. Every line is optional; the values shown are the defaults.
+# Settings of this Assay home. Every line but the origin is optional; the values shown are the defaults.
 
 # Name of the log in every checkpoint and event. It cannot be changed once the log exists.
-origin = "{origin}"
+origin = {origin}
 
 # Tenant of callers that are added without one.
 # tenant = "default"

@@ -27,14 +27,21 @@ def command(request_file: BinaryIO, home: Path, url: str | None, key: str | None
     """
     body = request_file.read(_LOCAL_BODY + 1)
     answer = asyncio.run(_ask(url, key or "", body) if url else _decide(home, body))
+    show(answer, _text(answer), as_json=as_json)
+    click.get_current_context().exit(0 if answer["decision"] is True else 1)
+
+
+def _text(answer: dict[str, Any]) -> str:
+    """Return an answer for people; raises LookupError, TypeError or ValueError if it is not one of Assay's."""
+    if not isinstance(answer["decision"], bool):
+        raise TypeError
     context = answer["context"]
     lines = ["allowed" if answer["decision"] else "denied"]
     for reason in context["reasons"]:
         facts = f" ({', '.join(reason['facts'])})" if reason["facts"] else ""
         lines.append(f"  {reason['rule']}: {reason['code']}{facts}  {' '.join(reason['controls'])}")
     lines.append(f"  entry {context['entry_index']}, decision {context['decision_id']}")
-    show(answer, "\n".join(lines), as_json=as_json)
-    click.get_current_context().exit(0 if answer["decision"] else 1)
+    return "\n".join(lines)
 
 
 async def _ask(url: str, key: str, body: bytes) -> dict[str, Any]:
@@ -49,7 +56,8 @@ async def _ask(url: str, key: str, body: bytes) -> dict[str, Any]:
             answer: dict[str, Any] = json.loads(await response.read())
             if response.status != 200:  # noqa: PLR2004
                 raise GatewayError(f"{url} answers {response.status}: {answer.get('detail')}")
-    except (aiohttp.ClientError, OSError, ValueError) as error:
+            _text(answer)
+    except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise GatewayError(f"{url} gives no usable answer: {type(error).__name__}") from None
     return answer
 

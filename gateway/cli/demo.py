@@ -30,13 +30,27 @@ from gateway.home import Home
 from reports.summary import Summary, summarise
 
 _MARK = ".assay-demo"
+_LEFT = frozenset({_MARK, "home", "service.log", "pack.zip", "trust.json", "spoilt.zip", "summary.json"})
 _AT_ONCE = 16
 _ASSAY = (sys.executable, "-m", "gateway")
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-out"), show_default=True)
-@click.option("--calls", "count", default=300, show_default=True, type=click.IntRange(200, 100_000))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo-out"),
+    show_default=True,
+    help="Folder to fill: a new one, an empty one or that of an earlier run.",
+)
+@click.option(
+    "--calls",
+    "count",
+    default=300,
+    show_default=True,
+    type=click.IntRange(200, 100_000),
+    help="How many calls to send.",
+)
 @json_option
 def command(out: Path, count: int, as_json: bool) -> None:
     """Send real payment calls to a fresh service, then build, verify and spoil the evidence of it.
@@ -92,10 +106,14 @@ def command(out: Path, count: int, as_json: bool) -> None:
 
 
 def _prepare(out: Path) -> None:
-    if out.exists() and any(out.iterdir()) and not (out / _MARK).exists():
-        raise click.UsageError(f"{out} holds something else; choose an empty folder with --out")
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    """Make the folder, or clear it of an earlier run's files and of nothing else."""
+    out.mkdir(parents=True, exist_ok=True)
+    found = list(out.iterdir())
+    ours = _LEFT if (out / _MARK).exists() else frozenset()
+    if others := sorted(place.name for place in found if place.name not in ours):
+        raise click.UsageError(f"{out} holds something else ({others[0]}); choose an empty folder with --out")
+    for place in found:
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
     (out / _MARK).touch()
 
 

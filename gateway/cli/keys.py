@@ -15,7 +15,7 @@ def command() -> None:
     """Make a home with its keys; add and remove callers."""
 
 
-@command.command()
+@command.command(short_help="Make a new home with keys and an empty log.")
 @home_option
 @json_option
 @click.option("--origin", default="assay.local/payments", show_default=True, help="Name of the log; stays for good.")
@@ -42,7 +42,7 @@ def list_keys(home: Path, as_json: bool) -> None:
     show(rows, text, as_json=as_json)
 
 
-@command.command()
+@command.command(short_help="Print the trust file, for auditors.")
 @home_option
 def trust(home: Path) -> None:
     """Print the trust file: this log's name and public keys, for auditors."""
@@ -85,10 +85,11 @@ def list_callers(home: Path, as_json: bool) -> None:
 @caller.command()
 @click.argument("name")
 @home_option
-def remove(name: str, home: Path) -> None:
+@json_option
+def remove(name: str, home: Path, as_json: bool) -> None:
     """Take a caller's key away; it stops working within a second."""
     _callers(Home.open(home)).remove(name)
-    click.echo(f"{name} is removed.")
+    show({"caller": name, "removed": True}, f"{name} is removed.", as_json=as_json)
 
 
 def _callers(home: Home) -> Callers:

@@ -11,7 +11,8 @@ import click
 from gateway.cli.options import home_option, json_option, progress, show
 from gateway.home import Home
 from ledger import envelope, event
-from ledger.checkpoint import open_checkpoint
+from ledger.checkpoint import Checkpoint, open_checkpoint
+from ledger.errors import VerificationError
 from ledger.proof import verify_consistency, verify_inclusion
 from ledger.reader import LedgerReader
 from ledger.recount import recount as recount_all
@@ -25,9 +26,22 @@ def command() -> None:
 
 @contextmanager
 def _reading(place: Path) -> Iterator[tuple[Home, LedgerReader]]:
+    """Open the ledger; a check that fails meanwhile ends the command with 1."""
     home = Home.open(place)
     with closing(home.entries()) as entries, closing(home.checkpoints()) as checkpoints:
-        yield home, LedgerReader(entries, checkpoints)
+        try:
+            yield home, LedgerReader(entries, checkpoints)
+        except VerificationError as error:
+            click.echo(f"NOT VERIFIED  {error}", err=True)
+            click.get_current_context().exit(1)
+
+
+def _covered(reader: LedgerReader, index: int) -> Checkpoint:
+    """Return the newest checkpoint, if it covers an entry."""
+    newest = reader.checkpoint().checkpoint
+    if index >= newest.size:
+        raise click.UsageError(f"there is no entry {index} under the checkpoint of size {newest.size}")
+    return newest
 
 
 @command.command()
@@ -42,13 +56,14 @@ def checkpoint(home: Path, as_json: bool) -> None:
     show(value, signed.note.decode().rstrip("\n"), as_json=as_json)
 
 
-@command.command()
+@command.command(short_help="Print one entry, its signature checked.")
 @click.argument("index", type=click.IntRange(0))
 @home_option
 @json_option
 def entry(index: int, home: Path, as_json: bool) -> None:
     """Print entry INDEX: its event and leaf hash, its signature checked."""
     with _reading(home) as (place, reader):
+        _covered(reader, index)
         content = reader.entry(index)
         keys = {key.key_id: key for key in place.trust().event_keys}
         found = event.decode(envelope.open_entry(content, keys))
@@ -59,14 +74,14 @@ def entry(index: int, home: Path, as_json: bool) -> None:
     show({**value, "entry": base64.b64encode(content).decode()}, text, as_json=as_json)
 
 
-@command.command()
+@command.command(short_help="Print and check an inclusion proof.")
 @click.argument("index", type=click.IntRange(0))
 @home_option
 @json_option
 def proof(index: int, home: Path, as_json: bool) -> None:
     """Print and check the inclusion proof of entry INDEX under the newest checkpoint."""
     with _reading(home) as (_, reader):
-        covered = reader.checkpoint().checkpoint
+        covered = _covered(reader, index)
         path = reader.inclusion(index, covered.size)
         leaf = leaf_hash(reader.entry(index))
         verify_inclusion(index, covered.size, leaf, path, covered.root)
@@ -75,7 +90,7 @@ def proof(index: int, home: Path, as_json: bool) -> None:
     show({**value, "path": [node.hex() for node in path]}, "\n".join(lines), as_json=as_json)
 
 
-@command.command()
+@command.command(short_help="Print and check a consistency proof.")
 @click.argument("first", type=click.IntRange(0))
 @click.argument("second", type=click.IntRange(0), required=False)
 @home_option
@@ -96,7 +111,7 @@ def consistency(first: int, second: int | None, home: Path, as_json: bool) -> No
     show(value, text.rstrip("\n"), as_json=as_json)
 
 
-@command.command()
+@command.command(short_help="Compute everything again from the entries.")
 @home_option
 @json_option
 def recount(home: Path, as_json: bool) -> None:

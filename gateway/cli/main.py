@@ -2,6 +2,7 @@
 """The `assay` command. Exit codes: 0 good, 1 verification or decision says no, 2 used wrongly or broken."""
 
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -66,9 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (GatewayError, LedgerError, EvidenceError) as error:
         click.echo(f"assay: {error}", err=True)
         sys.exit(2)
-    except BrokenPipeError:
+    except SystemExit:
+        # Click's only exit of its own here: whoever read the output has gone. That is neither a yes nor a no.
         sys.exit(2)
     except OSError as error:
         click.echo(f"assay: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
+        sys.exit(2)
+    except Exception:  # noqa: BLE001 - Python's own exit code would be 1, which says that a verification failed
+        traceback.print_exc()
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

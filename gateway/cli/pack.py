@@ -15,11 +15,11 @@ from evidence.archive import save
 from evidence.build import build as build_pack
 from evidence.errors import EvidenceError
 from evidence.scope import Period, Request
-from evidence.trust import Trust
 from evidence.verify import verify_file
 from gateway import bundle
 from gateway.cli.options import home_option, json_option, progress, show
 from gateway.cli.policy import annotations
+from gateway.cli.verify import read_trust
 from gateway.home import Home
 from ledger.reader import LedgerReader
 from reports.summary import render_text, summarise
@@ -30,7 +30,7 @@ def command() -> None:
     """Build evidence packs and show what they say."""
 
 
-@command.command()
+@command.command(short_help="Write an evidence pack.")
 @home_option
 @json_option
 @click.option("--from", "begin", help="Begin of the period, RFC 3339 in UTC (default: the first entry).")
@@ -60,16 +60,23 @@ def build(
     )
 
 
-@command.command()
+@command.command(short_help="Verify a pack and print what it shows.")
 @click.argument("pack", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--trust", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True)
+@click.option(
+    "--trust",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    required=True,
+    help="The trust file: the log and keys that you already believe.",
+)
 @json_option
 def summary(pack: Path, trust: Path, as_json: bool) -> None:
     """Verify a PACK and print what it shows: calls, denials by rule and control, entries, checkpoint."""
+    believed = read_trust(trust)
     try:
-        verified = verify_file(pack, Trust.from_json(trust.read_bytes()), threads=os.cpu_count() or 1)
+        verified = verify_file(pack, believed, threads=os.cpu_count() or 1)
     except EvidenceError as error:
-        click.echo(f"NOT VERIFIED  {error}", err=True)
+        failure = {"verified": False, "step": error.step, "where": error.where, "error": str(error)}
+        show(failure, f"NOT VERIFIED  {error}", as_json=as_json)
         click.get_current_context().exit(1)
     found = summarise(verified)
     show(found.as_json(), render_text(found), as_json=as_json)

@@ -40,7 +40,7 @@ def rules(as_json: bool) -> None:
     show(rows, text, as_json=as_json)
 
 
-@command.command()
+@command.command(short_help="Print the digest of the shipped policies.")
 @json_option
 def digest(as_json: bool) -> None:
     """Print the digest that names the shipped policies in every decision."""
@@ -50,9 +50,10 @@ def digest(as_json: bool) -> None:
 
 @command.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), default="policies")
-def test(folder: Path) -> None:
+@json_option
+def test(folder: Path, as_json: bool) -> None:
     """Run the Rego tests in FOLDER (default: ./policies) with OPA."""
-    done = subprocess.run([find(""), "test", str(folder)], check=False)
+    done = subprocess.run([find(""), "test", "--format", "json" if as_json else "pretty", str(folder)], check=False)
     click.get_current_context().exit(1 if done.returncode else 0)
 
 

@@ -41,8 +41,7 @@ def command(pack: Path, trust: Path | None, known: Path | None, as_json: bool) -
         if not as_json:
             click.echo(f"{'ok  ' if step.ok else 'FAIL'} {step.n:>2}  {step.what}")
 
-    with trust.open("rb") as file:
-        believed = _trust(file.read(MAX_TRUST_SIZE + 1), trust)
+    believed = read_trust(trust)
     seen = None if known is None else _known(known, believed)
     try:
         verified = verify_file(pack, believed, note, known=seen, threads=os.cpu_count() or 1)
@@ -67,7 +66,10 @@ def _known(path: Path, trust: Trust) -> Checkpoint:
         raise click.UsageError(f"{path} cannot be used: {error}") from None
 
 
-def _trust(content: bytes, path: Path) -> Trust:
+def read_trust(path: Path) -> Trust:
+    """Return what a trust file says; one that cannot be used is no verdict on a pack, but a wrong use."""
+    with path.open("rb") as file:
+        content = file.read(MAX_TRUST_SIZE + 1)
     try:
         return Trust.from_json(content)
     except TrustUnusable as error:
