@@ -15,13 +15,14 @@ What is signed is the deterministic CBOR of ["Signature1", protected, h'', paylo
 encoding; any other bytes are Malformed, so an entry cannot be changed without changing what it says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cbor2
 
 from ledger.errors import KeyUnusable, Malformed, SignatureInvalid
-from ledger.keys import ML_DSA_87, ML_DSA_87_SIGNATURE_SIZE, PublicKey, Signer
+from ledger.keys import ML_DSA_87, ML_DSA_87_SIGNATURE_SIZE, PublicKey, Signer, Verifier
 
 MAX_ENTRY_SIZE = 65_535
 """Bytes; an entry's length is written as uint16 in an entry bundle (C2SP tlog-tiles)."""
@@ -46,6 +47,7 @@ class Envelope:
     signature: bytes
 
 
+@lru_cache(maxsize=64)
 def protected_header(key_id: bytes) -> bytes:
     """Return the encoded protected header for a key id of 32 bytes."""
     return cbor2.dumps({_ALG: _ALG_ML_DSA_87, _TYPE: CONTENT_TYPE, _KEY_ID: key_id})
@@ -57,17 +59,24 @@ def to_be_signed(protected: bytes, payload: bytes) -> bytes:
 
 
 def seal(payload: bytes, signer: Signer) -> bytes:
-    """Sign a payload and return the envelope's bytes.
+    """Sign a payload and return the envelope's bytes; see `seal_many`."""
+    return seal_many([payload], signer)[0]
 
-    Requires an ML-DSA-87 signer. Raises KeyUnusable for any other, Malformed if the entry would exceed 65,535 bytes.
+
+def seal_many(payloads: Sequence[bytes], signer: Signer) -> list[bytes]:
+    """Sign payloads in one call and return their envelopes' bytes.
+
+    Requires an ML-DSA-87 signer. Raises KeyUnusable for any other, Malformed if an entry would exceed 65,535 bytes.
     """
     if signer.public.algorithm != ML_DSA_87:
         raise KeyUnusable(f"events are signed with {ML_DSA_87}, not {signer.public.algorithm}")
     protected = protected_header(signer.public.key_id)
-    entry = _encode(protected, payload, signer.sign(to_be_signed(protected, payload)))
-    if len(entry) > MAX_ENTRY_SIZE:
-        raise Malformed(f"a signed event of {len(entry)} bytes; at most {MAX_ENTRY_SIZE} fit")
-    return entry
+    signatures = signer.sign_many([to_be_signed(protected, payload) for payload in payloads])
+    entries = [_encode(protected, *parts) for parts in zip(payloads, signatures, strict=True)]
+    for entry in entries:
+        if len(entry) > MAX_ENTRY_SIZE:
+            raise Malformed(f"a signed event of {len(entry)} bytes; at most {MAX_ENTRY_SIZE} fit")
+    return entries
 
 
 def parse(entry: bytes) -> Envelope:
@@ -93,11 +102,35 @@ def open_entry(entry: bytes, keys: Mapping[bytes, PublicKey]) -> bytes:
     Raises Malformed or SignatureInvalid; a key id that is not among `keys` is a SignatureInvalid.
     """
     envelope = parse(entry)
+    _trusted(envelope, keys).verify(*_signed(envelope))
+    return envelope.payload
+
+
+def verify_all(
+    envelopes: Sequence[Envelope], keys: Mapping[bytes, PublicKey], verifier: Verifier, threads: int = 1
+) -> None:
+    """Verify parsed events, those of each key in one call; raises SignatureInvalid with the first bad one's place."""
+    bad: list[SignatureInvalid] = []
+    for key_id in {envelope.key_id for envelope in envelopes}:
+        places = [place for place, envelope in enumerate(envelopes) if envelope.key_id == key_id]
+        try:
+            key = _trusted(envelopes[places[0]], keys)
+            verifier.verify_many(key, [_signed(envelopes[place]) for place in places], threads)
+        except SignatureInvalid as error:
+            bad.append(SignatureInvalid(str(error), places[error.place]))
+    if bad:
+        raise min(bad, key=lambda error: error.place)
+
+
+def _trusted(envelope: Envelope, keys: Mapping[bytes, PublicKey]) -> PublicKey:
     key = keys.get(envelope.key_id)
     if key is None:
         raise SignatureInvalid(f"signed with key {envelope.key_id.hex()[:16]}…, which is not a trusted event key")
-    key.verify(envelope.signature, to_be_signed(protected_header(envelope.key_id), envelope.payload))
-    return envelope.payload
+    return key
+
+
+def _signed(envelope: Envelope) -> tuple[bytes, bytes]:
+    return envelope.signature, to_be_signed(protected_header(envelope.key_id), envelope.payload)
 
 
 def _encode(protected: bytes, payload: bytes, signature: bytes) -> bytes:

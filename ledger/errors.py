@@ -8,14 +8,15 @@ LedgerError
 │   ├── ProofInvalid
 │   └── CheckpointInvalid
 ├── KeyUnusable            a key that is missing, of another algorithm or unreadable
+├── BackendUnusable        an implementation of ML-DSA-87 that is not installed or cannot be used here
 ├── StoreError             the store did not do what was asked
 │   ├── StoreUnavailable   it may later: disk full, read-only, locked
 │   ├── StoreConflict      another writer was there first
 │   ├── StoreCorrupt       what it holds is not what was written
 │   └── StoreRolledBack    it holds less, or other, than what was signed
 └── SequencerError
-├── Overloaded         more is waiting than may wait
-└── SequencerClosed    it no longer takes events
+    ├── Overloaded         more is waiting than may wait
+    └── SequencerClosed    it no longer takes events
 """
 
 
@@ -32,7 +33,12 @@ class VerificationError(LedgerError):
 
 
 class SignatureInvalid(VerificationError):
-    """A signature that does not verify under the key it names."""
+    """A signature that does not verify under the key it names; `place` is its place among those checked together."""
+
+    def __init__(self, message: str, place: int = 0) -> None:
+        """Take the sentence and the place."""
+        super().__init__(message)
+        self.place = place
 
 
 class ProofInvalid(VerificationError):
@@ -45,6 +51,10 @@ class CheckpointInvalid(VerificationError):
 
 class KeyUnusable(LedgerError):
     """A key that is missing, of another algorithm or unreadable."""
+
+
+class BackendUnusable(LedgerError):
+    """An implementation of ML-DSA-87 that is not installed or cannot be used here."""
 
 
 class StoreError(LedgerError):

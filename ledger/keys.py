@@ -6,6 +6,7 @@ SHA-256 of the DER SubjectPublicKeyInfo (RFC 9881 for ML-DSA), which `openssl pk
 prints as well.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from ledger.backends.port import Backend, Signed, SigningKey
 from ledger.errors import KeyUnusable, SignatureInvalid
 
 ML_DSA_87 = "ML-DSA-87"
@@ -40,6 +42,16 @@ class Signer(Protocol):
 
     def sign(self, data: bytes) -> bytes:
         """Return a signature over `data` (for ML-DSA: the pure variant, empty context, hedged)."""
+
+    def sign_many(self, messages: Sequence[bytes]) -> list[bytes]:
+        """Return a signature over each of `messages`."""
+
+
+class Verifier(Protocol):
+    """Something that checks many signatures at once."""
+
+    def verify_many(self, key: "PublicKey", pairs: Sequence[Signed], threads: int = 1) -> None:
+        """Check signatures under one key; raises SignatureInvalid with the place of the first that does not verify."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +107,13 @@ class PublicKey:
         try:
             self._key.verify(signature, data)
         except (InvalidSignature, ValueError):
-            raise SignatureInvalid(
-                f"{self.algorithm} signature does not verify under key {self.key_id.hex()[:16]}…"
-            ) from None
+            raise self.refusal() from None
+
+    def refusal(self, place: int = 0) -> SignatureInvalid:
+        """Return the error of a signature that does not verify under this key."""
+        return SignatureInvalid(
+            f"{self.algorithm} signature does not verify under key {self.key_id.hex()[:16]}…", place
+        )
 
 
 class SoftwareKey:
@@ -140,6 +156,16 @@ class SoftwareKey:
     def sign(self, data: bytes) -> bytes:
         """Return a signature over `data`."""
         return self._key.sign(data)
+
+    def sign_many(self, messages: Sequence[bytes]) -> list[bytes]:
+        """Return a signature over each of `messages`."""
+        return [self._key.sign(message) for message in messages]
+
+    def loaded(self, backend: Backend) -> SigningKey:
+        """Return this ML-DSA-87 key as one of a backend; raises KeyUnusable for any other key."""
+        if not isinstance(self._key, mldsa.MLDSA87PrivateKey):
+            raise KeyUnusable(f"backends sign with {ML_DSA_87}, not {self.public.algorithm}")
+        return backend.signing_key(self._key.private_bytes_raw())
 
     def __repr__(self) -> str:
         return f"<SoftwareKey {self.public.algorithm} {self.public.key_id.hex()[:16]}…>"

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from ledger.errors import ProofInvalid
 from ledger.tree import EMPTY_ROOT, HASH_SIZE, NodeReader, node_hash, range_root, split
 
+_Node = tuple[int, bytes, Sequence[bytes]]
+"""Index in its level and hash of a node that was computed, and the path from there to the root."""
+
 
 def inclusion_proof(index: int, size: int, node: NodeReader) -> list[bytes]:
     """Return the path from leaf `index` to the root of the tree of `size` leaves, leaf end first (section 2.1.3.1).
@@ -83,6 +86,43 @@ def verify_inclusion(index: int, size: int, leaf: bytes, path: Sequence[bytes], 
     if sn:
         raise ProofInvalid(f"inclusion proof of {len(path)} hashes is too short for index {index}, size {size}")
     _same_root("inclusion proof", computed, root)
+
+
+class InclusionChecker:
+    """Checks inclusion proofs in one tree; neighbours share their way to the root, which is hashed but once.
+
+    Where a proof meets a node that the proof before it led through, the rest of its path must be the rest of that one:
+    from there on both are the same computation.
+    """
+
+    def __init__(self, size: int, root: bytes) -> None:
+        """Take the tree's size and root."""
+        self._size, self._root = size, root
+        self._way: dict[int, _Node] = {}
+        """The nodes that the last good proof led through, by level."""
+
+    def check(self, index: int, leaf: bytes, path: Sequence[bytes]) -> None:
+        """Check that `leaf` is number `index` of the tree, as `verify_inclusion` does; raises ProofInvalid."""
+        way: dict[int, _Node] = {}
+        fn, sn, computed, level = index, self._size - 1, leaf, 0
+        # Each level asks for a hash at most, so a path that is too long is left to `verify_inclusion`.
+        for at, sibling in enumerate(path if 0 <= index < self._size else ()):
+            node = (fn, computed, path[at:])
+            if self._way.get(level) == node:
+                self._way.update(way)
+                return
+            way[level] = node
+            if fn & 1 or fn == sn:
+                computed = node_hash(sibling, computed)
+                while not fn & 1 and fn:
+                    fn, sn, level = fn >> 1, sn >> 1, level + 1
+            else:
+                computed = node_hash(computed, sibling)
+            fn, sn, level = fn >> 1, sn >> 1, level + 1
+            if level > self._size.bit_length():
+                break
+        verify_inclusion(index, self._size, leaf, path, self._root)
+        self._way = way
 
 
 def verify_consistency(first: int, second: int, first_root: bytes, second_root: bytes, path: Sequence[bytes]) -> None:

@@ -10,13 +10,14 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ledger import envelope
 from ledger import event as events
 from ledger.checkpoint import open_checkpoint
-from ledger.errors import LedgerError, ProofInvalid, StoreError
-from ledger.keys import PublicKey
+from ledger.errors import LedgerError, ProofInvalid, SignatureInvalid, StoreError
+from ledger.keys import PublicKey, Verifier
 from ledger.store import CheckpointStore, EntryStore
 from ledger.tiles import HEIGHT, WIDTH
 from ledger.tree import Frontier, leaf_hash, perfect_root
@@ -39,9 +40,14 @@ def recount(
     origin: str,
     event_keys: Mapping[bytes, PublicKey],
     log_keys: Sequence[PublicKey],
+    verifier: Verifier,
+    threads: int = 1,
     progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> Iterator[Flaw]:
-    """Yield every flaw of a ledger; none means that entries, hashes, facts, signatures and checkpoints agree."""
+    """Yield every flaw of a ledger; none means that entries, hashes, facts, signatures and checkpoints agree.
+
+    `verifier` checks the signatures of entries, with so many `threads`.
+    """
     # Checkpoints before the size: a log that grows meanwhile never has a checkpoint over more than it holds.
     roots, flaws = _checkpoints(checkpoint_store, origin, log_keys)
     yield from flaws
@@ -53,18 +59,22 @@ def recount(
     if roots and max(roots) > size:
         yield Flaw(f"checkpoint {max(roots)}", f"covers {max(roots)} entries; the database holds {size}")
     frontier, levels = Frontier(), [[] for _ in range(8)]  # type: tuple[Frontier, list[list[bytes]]]
-    for index in range(size):
-        if index % 1000 == 0:
-            progress(index, size)
-        if index in roots and frontier.root() != roots[index]:
-            yield Flaw(f"checkpoint {index}", f"has root {roots[index].hex()}, want {frontier.root().hex()}")
-        leaf, found = _entry(entry_store, index, origin, event_keys)
-        yield from found
-        if leaf is None:
-            yield Flaw(f"entry {index}", "roots of later checkpoints cannot be computed without it")
+    signatures = _Signatures(event_keys, verifier, threads)
+    for start in range(0, size, WIDTH):
+        progress(start, size)
+        entries, missing = _read(entry_store, start, min(start + WIDTH, size))
+        unsigned = signatures.flaws(entries, start)
+        for index, entry in enumerate(entries, start):
+            if index in roots and frontier.root() != roots[index]:
+                yield Flaw(f"checkpoint {index}", f"has root {roots[index].hex()}, want {frontier.root().hex()}")
+            leaf = leaf_hash(entry)
+            yield from _entry(entry_store, index, entry, leaf, origin, unsigned.get(index))
+            frontier.append(leaf)
+            yield from _subtrees(entry_store, levels, leaf, index)
+        if missing is not None:
+            yield missing
+            yield Flaw(missing.where, "roots of later checkpoints cannot be computed without it")
             return
-        frontier.append(leaf)
-        yield from _subtrees(entry_store, levels, leaf, index)
     if size in roots and frontier.root() != roots[size]:
         yield Flaw(f"checkpoint {size}", f"has root {roots[size].hex()}, want {frontier.root().hex()}")
     yield from _surplus(entry_store, size)
@@ -89,19 +99,54 @@ def _checkpoints(store: CheckpointStore, origin: str, keys: Sequence[PublicKey])
     return roots, flaws
 
 
-def _entry(
-    store: EntryStore, index: int, origin: str, keys: Mapping[bytes, PublicKey]
-) -> tuple[bytes | None, list[Flaw]]:
+def _read(store: EntryStore, start: int, stop: int) -> tuple[list[bytes], Flaw | None]:
+    """Return the entries from `start` up to `stop`, or up to the first that cannot be read, and why it cannot."""
+    with suppress(StoreError):
+        return list(store.entries(start, stop)), None
+    entries: list[bytes] = []
+    for index in range(start, stop):
+        try:
+            entries += store.entries(index, index + 1)
+        except StoreError as error:
+            return entries, Flaw(f"entry {index}", str(error))
+    return entries, None
+
+
+@dataclass(frozen=True, slots=True)
+class _Signatures:
+    keys: Mapping[bytes, PublicKey]
+    verifier: Verifier
+    threads: int
+
+    def flaws(self, entries: Sequence[bytes], start: int) -> dict[int, Flaw]:
+        """Return what is wrong with envelopes and signatures of neighbouring entries, by index."""
+        flaws: dict[int, Flaw] = {}
+        parsed: list[tuple[int, envelope.Envelope]] = []
+        for index, entry in enumerate(entries, start):
+            try:
+                parsed.append((index, envelope.parse(entry)))
+            except LedgerError as error:
+                flaws[index] = Flaw(f"entry {index}", str(error))
+        while parsed:
+            try:
+                envelope.verify_all([one for _, one in parsed], self.keys, self.verifier, self.threads)
+            except SignatureInvalid as error:
+                index = parsed[error.place][0]
+                flaws[index] = Flaw(f"entry {index}", str(error))
+                parsed = parsed[error.place + 1 :]
+            else:
+                break
+        return flaws
+
+
+def _entry(store: EntryStore, index: int, entry: bytes, leaf: bytes, origin: str, unsigned: Flaw | None) -> list[Flaw]:
     where, flaws = f"entry {index}", []
-    try:
-        (entry,) = store.entries(index, index + 1)
-    except StoreError as error:
-        return None, [Flaw(where, str(error))]
-    leaf = leaf_hash(entry)
     try:
         if store.hashes(0, index, index + 1) != [leaf]:
             flaws.append(Flaw(where, f"its bytes hash to {leaf.hex()}, which is not the leaf hash stored with it"))
-        event = events.decode(envelope.open_entry(entry, keys))
+        if unsigned is not None:
+            return [*flaws, unsigned]
+        event = events.decode(envelope.parse(entry).payload)
         if event.origin != origin:
             flaws.append(Flaw(where, f"is an event of log {event.origin!r}"))
         disclosure = store.disclosure(index)
@@ -111,7 +156,7 @@ def _entry(
             disclosure.verify(event.body.facts_commitment)
     except LedgerError as error:
         flaws.append(Flaw(where, str(error)))
-    return leaf, flaws
+    return flaws
 
 
 def _subtrees(store: EntryStore, levels: list[list[bytes]], leaf: bytes, index: int) -> Iterator[Flaw]:

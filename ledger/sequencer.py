@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one writer of a log: signs events side by side, commits them in groups, then signs checkpoints.
 
-    submit ──► signers (one thread a core) ──► committer ──► settled: durable, index fixed
+    submit ──► sealers (one thread a core) ──► committer ──► settled: durable, index fixed
                                                    └────────► checkpointer, once an interval
 
 A group is whatever was signed while the last group was being flushed. What is true at each step:
@@ -17,55 +17,26 @@ A group is whatever was signed while the last group was being flushed. What is t
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import monotonic
 
 from ledger import envelope
 from ledger.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint, sign
-from ledger.commitment import Disclosure
 from ledger.errors import (
     LedgerError,
     Malformed,
     Overloaded,
     SequencerClosed,
-    SequencerError,
     StoreConflict,
     StoreCorrupt,
     StoreError,
     StoreRolledBack,
 )
 from ledger.keys import PublicKey, Signer
+from ledger.sealing import Sealers, Signed
 from ledger.store import CheckpointStore, EntryStore, Memo, Sealed
 from ledger.tree import Frontier, leaf_hash
-
-Outcome = int | LedgerError
-"""Index of a unit's first entry, or why it has none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unsigned:
-    """An event's canonical JSON and the facts to keep beside it."""
-
-    payload: bytes
-    disclosure: Disclosure | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """Events that become neighbouring entries together or not at all."""
-
-    events: Sequence[Unsigned]
-    settle: Callable[[Outcome], None]
-    memo: Memo | None = None
-
-
-Notify = Callable[[list[tuple[Unit, Outcome]]], None]
-
-
-def settle_all(settled: list[tuple[Unit, Outcome]]) -> None:
-    """Tell every unit its outcome, in the committer's thread."""
-    for unit, outcome in settled:
-        unit.settle(outcome)
+from ledger.unit import Notify, Outcome, Unit, Unsigned, settle_all
 
 
 class Sequencer:
@@ -92,7 +63,7 @@ class Sequencer:
         `notify` is called once per group, in the committer's thread (for a unit that cannot be signed: in a signer's).
         """
         self._origin, self._entries, self._checkpoints = origin, entries, checkpoints
-        self._event_signer, self._log_signers, self._event_keys = event_signer, log_signers, event_keys
+        self._log_signers, self._event_keys = log_signers, event_keys
         self._interval, self._most_waiting, self._notify, self._on_halt = (
             interval,
             most_waiting,
@@ -101,17 +72,16 @@ class Sequencer:
         )
         self._frontier = self._checked = Frontier()
         self._last: SignedCheckpoint | None = None
-        self._to_sign: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._ready = threading.Condition(self._lock)
-        self._signed: list[tuple[Unit, list[Sealed]]] = []
+        self._signed: Signed = []
         self._in_doubt: list[Sealed] | None = None
         self._waiting = 0
         self._closed: str | None = "it has not been opened"
         self._oldest_unchecked: float | None = None
         self._attempt: tuple[SignedCheckpoint, Frontier, float] | None = None
         self._stop = threading.Event()
-        self._signers = [threading.Thread(target=self._sign, name=f"sign-{i}") for i in range(max(1, threads))]
+        self._sealers = Sealers(event_signer, threads, self._take, self._settle)
         self._committer = threading.Thread(target=self._commit_groups, name="commit")
         self._checkpointer = threading.Thread(target=self._checkpoint_often, name="checkpoint")
 
@@ -147,8 +117,9 @@ class Sequencer:
         """Check what is stored against what was signed, then start; raises StoreRolledBack or StoreCorrupt."""
         self._recover(progress)
         self._checkpoint()
-        for thread in (*self._signers, self._committer, self._checkpointer):
-            thread.start()
+        self._sealers.start()
+        self._committer.start()
+        self._checkpointer.start()
         self._closed = None
 
     def submit(self, unit: Unit) -> None:
@@ -161,11 +132,12 @@ class Sequencer:
         with self._lock:
             if self._closed is not None:
                 raise SequencerClosed(f"the ledger takes no events: {self._closed}")
-            if self._waiting + len(unit.events) > self._most_waiting:
+            # A unit that is larger than what may wait is taken when nothing waits; else it never could be.
+            if self._waiting and self._waiting + len(unit.events) > self._most_waiting:
                 raise Overloaded(f"{self._waiting} events are waiting to be recorded")
             self._waiting += len(unit.events)
-            # Under the lock, so that no unit can queue behind what `close` puts there to end the signers.
-            self._to_sign.put(unit)
+            # Under the lock, so that no unit can come behind what `close` ends the sealers with.
+            self._sealers.put(unit)
 
     def append(self, events: Sequence[Unsigned]) -> int:
         """Submit a unit and wait; return the index of its first entry or raise what kept it out."""
@@ -181,12 +153,9 @@ class Sequencer:
         with self._lock:
             opened = self._closed != "it has not been opened"
             self._closed = self._closed or "it is closing"
-            if not opened:
-                return
-            for _ in self._signers:
-                self._to_sign.put(None)
-        for thread in self._signers:
-            thread.join()
+        if not opened:
+            return
+        self._sealers.finish()
         self._stop.set()
         with self._ready:
             self._ready.notify_all()
@@ -241,27 +210,12 @@ class Sequencer:
         except LedgerError as error:
             raise StoreCorrupt(f"entry {index}, newer than the last checkpoint, is not ours: {error}") from None
 
-    # Signing, side by side: nothing is durable yet, so a failure here is simply the unit's outcome.
-
-    def _sign(self) -> None:
-        while (unit := self._to_sign.get()) is not None:
-            try:
-                sealed = [self._seal(unsigned) for unsigned in unit.events]
-            except LedgerError as error:
-                self._settle([(unit, error)])
-                continue
-            except Exception as error:  # noqa: BLE001 - whatever a signer raises, the unit needs an outcome
-                self._settle([(unit, SequencerError(f"signing failed: {type(error).__name__}"))])
-                continue
-            with self._ready:
-                self._signed.append((unit, sealed))
-                self._ready.notify()
-
-    def _seal(self, unsigned: Unsigned) -> Sealed:
-        entry = envelope.seal(unsigned.payload, self._event_signer)
-        return Sealed(entry, leaf_hash(entry), unsigned.disclosure)
-
     # Committing, one group at a time
+
+    def _take(self, signed: Signed) -> None:
+        with self._ready:
+            self._signed += signed
+            self._ready.notify()
 
     def _commit_groups(self) -> None:
         while True:
@@ -272,7 +226,7 @@ class Sequencer:
                 return
             self._settle(self._commit(group))
 
-    def _commit(self, group: list[tuple[Unit, list[Sealed]]]) -> list[tuple[Unit, Outcome]]:
+    def _commit(self, group: Signed) -> list[tuple[Unit, Outcome]]:
         try:
             if self._closed is not None and self._closed != "it is closing":
                 raise SequencerClosed(f"the ledger takes no events: {self._closed}")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, Table, delete, event, func, insert, select
+from sqlalchemy import Connection, Engine, ExceptionContext, Table, delete, event, func, insert, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import Field, SQLModel, create_engine
 
@@ -278,6 +278,12 @@ def _open(path: Path, *, create: bool, tables: Sequence[Table]) -> Engine:
             "trusted_schema=OFF",
         ):
             connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "handle_error")
+    def _failed(context: ExceptionContext) -> None:
+        # A file that may not be written is opened for reading only, and such a connection stays so. The pool lets go
+        # of all it has, and new ones are opened once the file may be written again.
+        context.is_disconnect |= "readonly" in str(context.original_exception)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.errors import LedgerError, SequencerClosed, StoreConflict, StoreError, StoreRolledBack, StoreUnavailable
-from ledger.sequencer import Outcome, Sequencer
+from ledger.sequencer import Sequencer
 from ledger.store import Memo
+from ledger.unit import Outcome
 from support.ledgers import FlakyCheckpoints, FlakyEntries, Home, Witnessed, sealed, unsigned, until
 
 

@@ -11,7 +11,7 @@ import rfc8785
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ledger.canonical import MAX_SAFE_INTEGER, decode, encode
+from ledger.canonical import MAX_SAFE_INTEGER, decode, decode_canonical, encode
 from ledger.errors import LedgerError, Malformed
 
 SECRET = "4111111111111111"
@@ -250,3 +250,14 @@ def floats(value: Any) -> list[float]:
     if isinstance(value, list):
         return [number for item in value for number in floats(item)]
     return [value] if isinstance(value, float) else []
+
+
+def test_ordinary_facts_are_written_the_fast_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {"time": "2026-01-02T03:04:05.678901Z", "amount": 1999, "tls": "TLSv1.3", "tags": ["a", 1, None, True]}
+
+    def slow(_: object) -> bytes:
+        raise AssertionError("written by rfc8785")
+
+    monkeypatch.setattr(rfc8785, "dumps", slow)
+    text = encode(facts)
+    assert decode_canonical(text, max_bytes=1000) == facts

@@ -15,13 +15,14 @@ from ledger.checkpoint import Checkpoint, sign
 from ledger.errors import StoreError, StoreUnavailable
 from ledger.keys import ML_DSA_87
 from ledger.recount import recount
-from ledger.sequencer import Unsigned
 from ledger.tree import EMPTY_ROOT
+from ledger.unit import Unsigned
 from support.ledgers import (
     EVENT_KEYS,
     LOG_KEYS,
     LOG_PUBLIC,
     ORIGIN,
+    VERIFIER,
     FlakyCheckpoints,
     FlakyEntries,
     Home,
@@ -216,6 +217,7 @@ def test_a_recount_says_how_far_it_has_come(home: Home) -> None:
         origin=ORIGIN,
         event_keys=EVENT_KEYS,
         log_keys=LOG_PUBLIC,
+        verifier=VERIFIER,
         progress=lambda done, of: seen.append((done, of)),
     )
     assert list(found) == []
@@ -225,7 +227,7 @@ def test_a_recount_says_how_far_it_has_come(home: Home) -> None:
 def test_a_store_that_cannot_be_read_is_named_too(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     flaky, checkpoints = FlakyEntries(home.entries), FlakyCheckpoints(home.checkpoints)
     flaky.blind = True
-    found = recount(flaky, checkpoints, origin=ORIGIN, event_keys=EVENT_KEYS, log_keys=LOG_PUBLIC)
+    found = recount(flaky, checkpoints, origin=ORIGIN, event_keys=EVENT_KEYS, log_keys=LOG_PUBLIC, verifier=VERIFIER)
     assert [flaw.where for flaw in found] == ["entries"]
 
     def unavailable(*_: Any) -> Any:
@@ -233,7 +235,7 @@ def test_a_store_that_cannot_be_read_is_named_too(home: Home, monkeypatch: pytes
 
     flaky.blind = False
     monkeypatch.setattr(checkpoints, "spread", unavailable)
-    found = recount(flaky, checkpoints, origin=ORIGIN, event_keys=EVENT_KEYS, log_keys=LOG_PUBLIC)
+    found = recount(flaky, checkpoints, origin=ORIGIN, event_keys=EVENT_KEYS, log_keys=LOG_PUBLIC, verifier=VERIFIER)
     assert [flaw.where for flaw in found] == ["checkpoints"]
 
 

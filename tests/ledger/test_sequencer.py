@@ -4,7 +4,7 @@
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ from ledger.errors import (
     SequencerError,
 )
 from ledger.keys import PublicKey
-from ledger.sequencer import Unit, Unsigned
 from ledger.store import Memo
+from ledger.unit import Unit, Unsigned
 from support.ledgers import (
     EVENT_KEY,
     LOG_KEYS,
@@ -175,11 +175,16 @@ def test_more_than_may_wait_is_refused_and_not_taken(home: Home) -> None:
     assert [witnessed.outcome(number) for number in range(2)] in ([0, 2], [2, 0])
     until(lambda: sequencer.waiting == 0)
     assert sequencer.append([unsigned(9)]) == 4
-    with pytest.raises(Overloaded):
-        sequencer.append([unsigned(number) for number in range(10, 15)])
     sequencer.close()
     witnessed.check(home)
     assert len(home.payloads()) == 5
+
+
+def test_a_unit_larger_than_what_may_wait_is_taken_when_nothing_waits(home: Home) -> None:
+    sequencer = home.opened(most_waiting=4)
+    assert sequencer.append([unsigned(number) for number in range(7)]) == 0
+    sequencer.close()
+    assert len(home.payloads()) == 7
 
 
 def assert_true(value: object) -> None:
@@ -207,20 +212,15 @@ def test_close_finishes_what_was_taken_and_signs_it(home: Home) -> None:
 
 def test_a_unit_taken_while_the_writer_closes_is_still_settled(home: Home) -> None:
     sequencer, witnessed = home.opened(threads=1), Witnessed()
-    put = sequencer._to_sign.put
+    put = sequencer._sealers.put
     closer = threading.Thread(target=sequencer.close)
 
-    def slow(unit: Unit | None) -> None:
-        if unit is not None:
-            closer.start()
-            closer.join(0.2)  # whatever `close` can do before this unit is in the queue, it does now
+    def slow(unit: Unit) -> None:
+        closer.start()
+        closer.join(0.2)  # whatever `close` can do before this unit is in the queue, it does now
         put(unit)
 
-    class Slow:
-        get = staticmethod(sequencer._to_sign.get)
-        put = staticmethod(slow)
-
-    sequencer._to_sign = Slow()  # type: ignore[assignment]
+    sequencer._sealers.put = slow  # type: ignore[method-assign]
     number = witnessed.submit(sequencer, [unsigned(0)])
     closer.join()
     assert witnessed.outcome(number, timeout=2) == 0
@@ -287,6 +287,9 @@ class BrokenSigner:
             raise self.error
         signature: bytes = self.real.sign(data)
         return signature
+
+    def sign_many(self, messages: Sequence[bytes]) -> list[bytes]:
+        return [self.sign(message) for message in messages]
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tree, its proofs and its right edge, held against the naive transcription of the RFC."""
 
+from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger import proof
 from ledger.errors import Malformed, ProofInvalid
-from ledger.proof import consistency_proof, inclusion_proof, verify_consistency, verify_inclusion
+from ledger.proof import (
+    InclusionChecker,
+    consistency_proof,
+    inclusion_proof,
+    verify_consistency,
+    verify_inclusion,
+)
 from ledger.tiles import WIDTH, node_reader
-from ledger.tree import EMPTY_ROOT, Frontier, NodeReader, leaf_hash, perfect_cover, perfect_root, range_root, split
+from ledger.tree import (
+    EMPTY_ROOT,
+    Frontier,
+    NodeReader,
+    leaf_hash,
+    node_hash,
+    perfect_cover,
+    perfect_root,
+    range_root,
+    split,
+)
 from support import reference
 
 ENTRIES = [b"entry %d" % number for number in range(1100)]
@@ -169,3 +187,58 @@ def test_a_reader_without_the_hashes_is_malformed() -> None:
         node_reader(lambda _level, _start, _stop: [])(3, 0)
     with pytest.raises(Malformed, match="no hashes"):
         node_reader(lambda _level, _start, _stop: [b"short"])(0, 0)
+
+
+def verdict(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except ProofInvalid as error:
+        return str(error)
+    return "holds"
+
+
+@settings(deadline=None, max_examples=150)
+@given(sizes, st.data())
+def test_proofs_checked_in_a_row_are_judged_as_each_alone(size: int, data: st.DataObject) -> None:
+    root = reference.mth(ENTRIES[:size])
+    checker = InclusionChecker(size, root)
+    near = data.draw(st.integers(0, size - 1))
+    for _ in range(12):
+        near = data.draw(st.integers(0, size - 1) | st.just(min(near + 1, size - 1)))
+        path, leaf = inclusion_proof(near, size, READER), LEAVES[near]
+        index = data.draw(st.sampled_from([near] * 6 + [near ^ 1, near + size, -1]))
+        match data.draw(st.sampled_from(["good"] * 6 + ["cut", "longer", "leaf", "flip", "swap", "short hash"])):
+            case "cut":
+                path = path[:-1]
+            case "longer":
+                path = [*path, root]
+            case "leaf":
+                leaf = LEAVES[(near + 1) % 1100]
+            case "flip" if path:
+                place = data.draw(st.integers(0, len(path) - 1))
+                path = [*path[:place], path[place][::-1], *path[place + 1 :]]
+            case "swap":
+                path = path[::-1]
+            case "short hash" if path:
+                path = [*path[:-1], path[-1][:31]]
+        alone = verdict(lambda: verify_inclusion(index, size, leaf, path, root))  # noqa: B023 - called at once
+        assert verdict(lambda: checker.check(index, leaf, path)) == alone  # noqa: B023 - called at once
+
+
+def test_a_row_of_neighbours_is_hashed_but_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+
+    def counted(left: bytes, right: bytes) -> bytes:
+        nonlocal calls
+        calls += 1
+        return node_hash(left, right)
+
+    paths = [inclusion_proof(index, 1024, READER) for index in range(1024)]
+    root = reference.mth(ENTRIES[:1024])
+    monkeypatch.setattr(proof, "node_hash", counted)
+    checker = InclusionChecker(1024, root)
+    for index, path in enumerate(paths):
+        checker.check(index, LEAVES[index], path)
+    assert calls < 3 * 1024
+    with pytest.raises(ProofInvalid):
+        checker.check(3, LEAVES[4], paths[3])

@@ -15,6 +15,8 @@ from typing import Any
 
 from ledger import envelope
 from ledger import event as events
+from ledger.backends.guard import Guard
+from ledger.backends.reference import REFERENCE
 from ledger.canonical import encode
 from ledger.checkpoint import Checkpoint, SignedCheckpoint, sign
 from ledger.commitment import Disclosure
@@ -22,11 +24,12 @@ from ledger.errors import StoreError, StoreUnavailable
 from ledger.keys import ED25519, ML_DSA_87, PublicKey, SoftwareKey
 from ledger.proof import consistency_proof, verify_consistency
 from ledger.recount import Flaw, recount
-from ledger.sequencer import Outcome, Sequencer, Unit, Unsigned
+from ledger.sequencer import Sequencer
 from ledger.sqlite import SqliteCheckpoints, SqliteEntries
 from ledger.store import EntryStore, Memo, Sealed
 from ledger.tiles import node_reader
 from ledger.tree import EMPTY_ROOT, leaf_hash
+from ledger.unit import Outcome, Unit, Unsigned
 
 ORIGIN = "test.example/payments"
 
@@ -38,6 +41,7 @@ def key(algorithm: str, name: str) -> SoftwareKey:
 
 EVENT_KEY = key(ML_DSA_87, "event")
 LOG_KEYS = (key(ED25519, "log"), key(ML_DSA_87, "log"))
+VERIFIER = Guard(REFERENCE)
 EVENT_KEYS: dict[bytes, PublicKey] = {EVENT_KEY.public.key_id: EVENT_KEY.public}
 LOG_PUBLIC = [signer.public for signer in LOG_KEYS]
 
@@ -160,7 +164,14 @@ class Home:
     def flaws(self) -> list[Flaw]:
         """Recount everything."""
         return list(
-            recount(self.entries, self.checkpoints, origin=ORIGIN, event_keys=EVENT_KEYS, log_keys=LOG_PUBLIC),
+            recount(
+                self.entries,
+                self.checkpoints,
+                origin=ORIGIN,
+                event_keys=EVENT_KEYS,
+                log_keys=LOG_PUBLIC,
+                verifier=VERIFIER,
+            ),
         )
 
     def consistent(self) -> int:

@@ -39,9 +39,10 @@ from ledger.event import (
 from ledger.event import encode as encode_event
 from ledger.keys import ED25519, ML_DSA_87, SoftwareKey
 from ledger.reader import LedgerReader
-from ledger.sequencer import Sequencer, Unsigned
+from ledger.sequencer import Sequencer
 from ledger.sqlite import SqliteCheckpoints, SqliteEntries
 from ledger.tree import EMPTY_ROOT
+from ledger.unit import Unsigned
 
 ORIGIN = "ledger.example.com/payments"
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
