@@ -11,6 +11,7 @@ A bag detects accidents. Whoever changes a file can write the manifests anew; si
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256, sha512
 from heapq import merge
@@ -82,12 +83,16 @@ def wrap(members: Iterable[tuple[str, bytes]], identifier: str) -> Iterator[tupl
         yield name, manifest(algorithm, tags)
 
 
-def check(files: PackFiles) -> tuple[dict[str, Digest], str]:
+def check(files: PackFiles, threads: int = 1) -> tuple[dict[str, Digest], str]:
     """Return the digests of all files, having compared them with the manifests, and the bag's External-Identifier.
 
+    `threads` is how many files are hashed at a time.
     Raises PackMalformed for a file that is missing, not listed or damaged, and for anything but our own form of bag.
     """
-    digests = {name: Digest.of(files.read(name)) for name in files.names()}
+    names = files.names()
+    with ThreadPoolExecutor(threads, thread_name_prefix="digest") as pool:
+        # Hashing lets go of Python's lock. What is hashed is dropped at once, so memory stays that of a few files.
+        digests = dict(zip(names, pool.map(lambda name: Digest.of(files.read(name)), names), strict=True))
     payload = {name: digest for name, digest in digests.items() if name.startswith(PAYLOAD)}
     tags = {name: d for name, d in digests.items() if name not in payload and name not in TAG_MANIFESTS}
     for names, listed in ((MANIFESTS, payload), (TAG_MANIFESTS, tags)):

@@ -19,10 +19,11 @@ from evidence.bag import Digest
 from evidence.documents import write
 from evidence.errors import PackMalformed, PackUntrue, ScopeUnusable, about
 from evidence.policy import policy_digest
-from evidence.rules import bears_on, rule_controls
+from evidence.rules import bears_on, check_mapped, rule_controls
 from evidence.scope import FORMAT, Counts, Period, Request, Scope, is_time, normal_period
 from evidence.scope import NAME as SCOPE
 from evidence.span import LeafRange, subtrees
+from evidence.steps import Progress
 from evidence.trust import Trust
 from ledger import envelope
 from ledger import event as events
@@ -32,9 +33,6 @@ from ledger.commitment import Disclosure
 from ledger.keys import Signer
 from ledger.tiles import WIDTH, encode_bundle
 from ledger.tree import leaf_hash
-
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how far it is and of how many."""
 
 
 class LedgerView(Protocol):
@@ -146,7 +144,7 @@ class _Pack:
             body = _event(entry, index).body
             if isinstance(body, events.KeyActivated):
                 self._history.append(layout.history_line(index, body))
-            elif controls and not (isinstance(body, events.DecisionRecorded) and bears_on(body, controls, rules)):
+            elif controls and not _bears_on(body, controls, rules, index):
                 continue
             self._included.append(index)
             if isinstance(body, events.DecisionRecorded):
@@ -244,8 +242,8 @@ class _Pack:
         for number in range(layout.chunks(len(self._included))):
             self._progress("writing proofs", number * WIDTH, len(self._included))
             chunk = self._included[number * WIDTH : (number + 1) * WIDTH]
-            proofs = (layout.Inclusion(index=index, path=_b64(self._leaves.path(index))) for index in chunk)
-            yield layout.inclusion(number), b"".join(write(proof) + b"\n" for proof in proofs)
+            lines = (layout.inclusion_line(index, self._leaves.path(index)) for index in chunk)
+            yield layout.inclusion(number), b"".join(lines)
 
     def _neighbours(self) -> bytes:
         size, last = self._signed.checkpoint.size, self._leaves.last
@@ -263,6 +261,15 @@ class _Pack:
     def _entry(self, index: int) -> bytes:
         (entry,) = self._ledger.entries(index, index + 1)
         return entry
+
+
+def _bears_on(body: events.Body, controls: frozenset[str], rules: Mapping[str, frozenset[str]], index: int) -> bool:
+    """Return whether a control asks for an event; raises PackUntrue for a decision whose rules are not known."""
+    if not isinstance(body, events.DecisionRecorded):
+        return False
+    # Of a rule that no mapping names, nobody can say that it does not bear on them.
+    check_mapped(body, rules, f"entry {index}")
+    return bears_on(body, controls, rules)
 
 
 class _Time(msgspec.Struct, frozen=True):

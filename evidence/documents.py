@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from evidence.errors import PackMalformed, about
-from ledger.canonical import decode, encode
+from ledger.canonical import decode, decode_canonical, encode
 
 MAX_DOCUMENT = 64 * 2**20
 """Bytes of one document."""
@@ -40,10 +40,7 @@ def read(data: bytes, kind: type[T], where: str, *, max_bytes: int = MAX_DOCUMEN
 def read_json(data: bytes, where: str, *, max_bytes: int = MAX_DOCUMENT, canonical: bool = True) -> Any:
     """Return the value of a JSON text; raises PackMalformed if it is not JSON or, if asked for, not canonical."""
     with about(where):
-        value = decode(data, max_bytes=max_bytes)
-        if canonical and encode(value) != data:
-            raise PackMalformed("not canonical JSON", where=where)
-    return value
+        return (decode_canonical if canonical else decode)(data, max_bytes=max_bytes)
 
 
 def lines(data: bytes, where: str) -> list[bytes]:

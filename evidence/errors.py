@@ -8,9 +8,6 @@ EvidenceError
 └── TrustUnusable     a trust file that is unreadable or names too few, too many or the wrong keys
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from ledger.errors import LedgerError, VerificationError
 
 
@@ -44,12 +41,19 @@ class TrustUnusable(EvidenceError):
     """A trust file that is unreadable or names too few, too many or the wrong keys."""
 
 
-@contextmanager
-def about(where: str) -> Iterator[None]:
+class about:  # noqa: N801 - reads as a word of the statement it begins
     """Fold the ledger's errors into ours, as being about the file or entry `where`."""
-    try:
-        yield
-    except VerificationError as error:
-        raise PackUntrue(str(error), where=where) from None
-    except LedgerError as error:
-        raise PackMalformed(str(error), where=where) from None
+
+    __slots__ = ("_where",)
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Raise PackUntrue for what is not true, PackMalformed for every other error of the ledger."""
+        if isinstance(error, LedgerError):
+            kind = PackUntrue if isinstance(error, VerificationError) else PackMalformed
+            raise kind(str(error), where=self._where) from None

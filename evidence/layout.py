@@ -21,7 +21,8 @@ Chunk NNNNNN is of the included entries from number 256 * NNNNNN, counted within
 import base64
 import binascii
 import re
-from typing import Any
+
+import msgspec
 
 from evidence.documents import Document
 from evidence.errors import PackMalformed
@@ -36,6 +37,7 @@ CHECKPOINT, CONSISTENCY = "ledger/checkpoint", "ledger/consistency.json"
 LEAVES, RANGE, NEIGHBOURS = "ledger/leaves", "ledger/range.json", "ledger/neighbours.json"
 MOST_CHECKPOINTS = 16
 
+_LINES = msgspec.json.Encoder(order="sorted")
 _KNOWN = re.compile(
     r"bagit\.txt|bag-info\.txt|(tag)?manifest-sha(256|512)\.txt"
     r"|data/controls/(catalogue|mapping)\.json"
@@ -86,13 +88,6 @@ class Consistency(Document, frozen=True, kw_only=True):
     proofs: tuple[Proof, ...]
 
 
-class Inclusion(Document, frozen=True, kw_only=True):
-    """A line of ledger/inclusion/NNNNNN.jsonl."""
-
-    index: int
-    path: tuple[str, ...]
-
-
 def is_known(name: str) -> bool:
     """Return whether a file of this name belongs in a pack; anchors and renewals may be added to it later."""
     return _KNOWN.fullmatch(name) is not None
@@ -130,10 +125,11 @@ def checkpoint(number: int) -> str:
 
 def index_line(at: int, leaf: bytes, event: Event) -> bytes:
     """Return the readable line on an included entry."""
-    line: dict[str, Any] = {"id": event.id, "index": at, "leaf": leaf.hex(), "time": event.time, "type": event.type}
-    if isinstance(event.body, DecisionRecorded):
-        line |= {"outcome": event.body.outcome, "rules": list(event.body.evaluated)}
-    return encode(line) + b"\n"
+    body, parts = event.body, {"id": event.id, "index": at, "leaf": leaf.hex(), "time": event.time, "type": event.type}
+    if isinstance(body, DecisionRecorded):
+        parts |= {"outcome": body.outcome, "rules": body.evaluated}
+    # Texts and whole numbers only: sorted, this is the JSON of RFC 8785.
+    return _LINES.encode(parts) + b"\n"
 
 
 def history_line(at: int, body: KeyActivated) -> bytes:
@@ -174,3 +170,31 @@ def from_base64(texts: tuple[str, ...], where: str) -> list[bytes]:
     if to_base64(values) != texts:
         raise PackMalformed("not the one base64 form of its bytes", where=where)
     return values
+
+
+_INCLUSION = re.compile(rb'\{"index":(0|[1-9][0-9]{0,15}),"path":\[((?:"[A-Za-z0-9+/]{43}="(?:,(?="))?){0,64})\]\}')
+
+
+def inclusion_line(at: int, path: list[bytes]) -> bytes:
+    """Return the line on an inclusion proof, leaf end first."""
+    return b'{"index":%d,"path":[%s]}\n' % (at, b",".join(b'"%s"' % base64.b64encode(value) for value in path))
+
+
+def parse_inclusion_line(line: bytes, where: str, known: dict[bytes, bytes]) -> tuple[int, list[bytes]]:
+    """Return index and path of an inclusion proof; raises PackMalformed unless the line is the one form of it.
+
+    `known` remembers what base64 texts stand for: neighbours share most of their paths.
+    """
+    found = _INCLUSION.fullmatch(line)
+    if found is None:
+        raise PackMalformed("not a line of index and path", where=where)
+    path: list[bytes] = []
+    for text in found[2].split(b",") if found[2] else ():
+        value = known.get(text)
+        if value is None:
+            value = binascii.a2b_base64(text[1:-1])
+            if binascii.b2a_base64(value, newline=False) != text[1:-1]:
+                raise PackMalformed("not the one base64 form of its bytes", where=where)
+            known[text] = value
+        path.append(value)
+    return int(found[1]), path

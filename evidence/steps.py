@@ -1,35 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """The steps of verification, under the numbers of evidence/verify.py; each relies on those before it."""
 
-from array import array
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 
 from evidence import bag, layout, statement
 from evidence.archive import PackFiles
 from evidence.bag import Digest
-from evidence.documents import lines, read, read_json
+from evidence.chunks import ChunkChecker, Shown, timed
+from evidence.documents import read, read_json
 from evidence.errors import EvidenceError, PackMalformed, PackUntrue, about
 from evidence.names import PAYLOAD
 from evidence.policy import policy_digest
 from evidence.rules import bears_on, check_mapped, rule_controls
 from evidence.scope import NAME as SCOPE
-from evidence.scope import is_time, parse_scope
+from evidence.scope import parse_scope
 from evidence.span import LeafRange
 from evidence.trust import Trust
+from evidence.workers import each
 from ledger import envelope
 from ledger import event as events
 from ledger.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
-from ledger.commitment import Disclosure
-from ledger.keys import PublicKey
+from ledger.keys import Verifier
 from ledger.proof import verify_consistency, verify_inclusion
-from ledger.tiles import WIDTH, decode_bundle
 from ledger.tree import HASH_SIZE, leaf_hash
 
-_MAX_LINE = 2**20
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how far it is and of how many."""
 
 
 class _Listed:
@@ -63,13 +61,16 @@ class Verification:
 
     files: PackFiles
     trust: Trust
-    indexes: "array[int]" = field(default_factory=lambda: array("Q"))
+
+    def indexes(self) -> Sequence[int]:
+        """Return the indexes of the entries that the pack includes, in order."""
+        return self._shown.indexes
 
     # 2. Bag
 
-    def bag(self) -> None:
+    def bag(self, threads: int) -> None:
         """Compare every file with the manifests."""
-        self.digests, self._identifier = bag.check(self.files)
+        self.digests, self._identifier = bag.check(self.files, threads)
         self.files = _Listed(self.files, self.digests)
         for name in self.digests:
             if not layout.is_known(name):
@@ -136,85 +137,23 @@ class Verification:
 
     # 6. Entries
 
-    def entries(self, threads: int) -> None:
-        """Verify every included entry."""
-        trusted = {key.key_id: key for key in self.trust.event_keys}
-        self.leaves = list[bytes]()
-        self._commitments = dict[int, str]()
-        self._decisions = dict[tuple[object, ...], tuple[int, events.DecisionRecorded]]()
-        self._policies = dict[str, int]()
-        self._history: list[bytes] = []
-        self._signed_by = set[bytes]()
-        self._outcomes = {"allow": 0, "deny": 0}
-        with ThreadPoolExecutor(threads) as pool:
-            run = pool.map if threads > 1 else map
-            for number in range(layout.chunks(self.scope.counts.included)):
-                name = layout.bundle(number)
-                with about(name):
-                    bundle = decode_bundle(self.files.read(name))
-                listed = lines(self.files.read(layout.index(number)), layout.index(number))
-                if len(bundle) != min(WIDTH, self.scope.counts.included - number * WIDTH) or len(listed) != len(bundle):
-                    raise PackUntrue(f"{len(bundle)} entries and {len(listed)} lines on them, want another", where=name)
-                indexes = [self._index(line, layout.index(number)) for line in listed]
-                opened = run(partial(_open_entry, trusted), bundle, indexes)
-                for line, index, entry, event in zip(listed, indexes, bundle, opened, strict=True):
-                    self._entry(index, entry, event, line)
-
-    def _index(self, line: bytes, where: str) -> int:
-        value = read_json(line, where, max_bytes=_MAX_LINE)
-        index = value.get("index") if isinstance(value, dict) else None
-        if not isinstance(index, int) or isinstance(index, bool):
-            raise PackMalformed("a line without an index", where=where)
-        if not self.scope.first <= index < self.scope.last:
-            raise PackUntrue(f"is outside the range [{self.scope.first},{self.scope.last})", where=f"entry {index}")
-        return index
-
-    def _entry(self, index: int, entry: bytes, event: events.Event, line: bytes) -> None:
-        where, body, scope = f"entry {index}", event.body, self.scope
-        if self.indexes and index <= self.indexes[-1]:
-            raise PackUntrue(f"comes after entry {self.indexes[-1]}", where=where)
-        if event.origin != self.trust.origin:
-            raise PackUntrue(f"is an event of log {event.origin!r}, want {self.trust.origin!r}", where=where)
-        leaf = leaf_hash(entry)
-        if layout.index_line(index, leaf, event) != line + b"\n":
-            raise PackUntrue("the readable line on it does not say what the event says", where=where)
-        if scope.period is not None:
-            _timed(event, where)
-            if index == scope.first and event.time < scope.period.begin:
-                raise PackUntrue(f"is of {event.time}, before the period that it is to begin", where=where)
-            if index == scope.last - 1 and event.time >= scope.period.end:
-                raise PackUntrue(f"is of {event.time}, after the period that it is to end", where=where)
-        self.indexes.append(index)
-        self.leaves.append(leaf)
-        self._signed_by.add(envelope.parse(entry).key_id)
-        if isinstance(body, events.KeyActivated):
-            self._history.append(layout.history_line(index, body))
-        if isinstance(body, events.DecisionRecorded):
-            self._commitments[index] = body.facts_commitment
-            self._outcomes[body.outcome] += 1
-            self._policies.setdefault(body.policy, index)
-            named = (body.evaluated, *((reason.rule, reason.controls) for reason in body.reasons))
-            self._decisions.setdefault(named, (index, body))
-        elif scope.controls and not isinstance(body, events.KeyActivated):
-            raise PackUntrue("is neither a decision nor a key, so no control asks for it", where=where)
+    def entries(self, verifier: Verifier, processes: int, progress: Progress) -> None:
+        """Verify every included entry; proofs and facts are looked at on the way, for the steps below."""
+        included = self.scope.counts.included
+        checker = ChunkChecker(self.files, self.scope, self.trust, self.checkpoint, verifier)
+        self._shown = shown = Shown()
+        for chunk in each(checker, layout.chunks(included), processes):
+            if shown.indexes and chunk.indexes[0] <= shown.indexes[-1]:
+                raise PackUntrue(f"comes after entry {shown.indexes[-1]}", where=f"entry {chunk.indexes[0]}")
+            shown.add(chunk)
+            progress("verifying entries", len(shown.indexes), included)
 
     # 7. Inclusion
 
     def inclusion(self) -> None:
         """Verify every inclusion proof."""
-        size, root = self.checkpoint.size, self.checkpoint.root
-        for number in range(layout.chunks(len(self.indexes))):
-            name = layout.inclusion(number)
-            proofs = lines(self.files.read(name), name)
-            begin, end = number * WIDTH, min((number + 1) * WIDTH, len(self.indexes))
-            if len(proofs) != end - begin:
-                raise PackUntrue(f"{len(proofs)} proofs, want {end - begin}", where=name)
-            for line, index, leaf in zip(proofs, self.indexes[begin:end], self.leaves[begin:end], strict=True):
-                proof = read(line, layout.Inclusion, name, max_bytes=_MAX_LINE)
-                if proof.index != index:
-                    raise PackUntrue(f"has the proof of entry {proof.index} in its place", where=f"entry {index}")
-                with about(f"entry {index}"):
-                    verify_inclusion(index, size, leaf, layout.from_base64(proof.path, name), root)
+        if self._shown.untrue_proof is not None:
+            raise self._shown.untrue_proof
 
     # 8. Completeness
 
@@ -223,8 +162,8 @@ class Verification:
         scope, size = self.scope, self.checkpoint.size
         raw = self.files.read(layout.LEAVES)
         leaves = [raw[at : at + HASH_SIZE] for at in range(0, len(raw), HASH_SIZE)]
-        for index, leaf in zip(self.indexes, self.leaves, strict=True):
-            if leaves[index - scope.first] != leaf:
+        for place, index in enumerate(self._shown.indexes):
+            if leaves[index - scope.first] != self._shown.leaves[place * HASH_SIZE : (place + 1) * HASH_SIZE]:
                 raise PackUntrue(f"is not the entry of its leaf hash in {layout.LEAVES}", where=f"entry {index}")
         span = read(self.files.read(layout.RANGE), layout.Span, layout.RANGE)
         left, right = (layout.from_base64(side, layout.RANGE) for side in (span.left, span.right))
@@ -238,8 +177,8 @@ class Verification:
                 "missing, added or another",
                 where=layout.LEAVES,
             )
-        counts = scope.counts
-        came_out = (len(self.indexes), len(self._commitments), self._outcomes["allow"], self._outcomes["deny"])
+        counts, shown = scope.counts, self._shown
+        came_out = (len(shown.indexes), shown.decided, shown.allowed, shown.decided - shown.allowed)
         if came_out != (counts.included, counts.decisions, counts.allowed, counts.denied):
             raise PackUntrue(
                 f"counts {counts.included} entries, {counts.decisions} decisions, {counts.allowed} allowed and "
@@ -263,12 +202,12 @@ class Verification:
             return None
         (entry,) = layout.from_base64((neighbour.entry,), layout.NEIGHBOURS)
         path = layout.from_base64(neighbour.path, layout.NEIGHBOURS)
-        event = _open_entry({key.key_id: key for key in self.trust.event_keys}, entry, index)
         with about(f"entry {index}"):
+            event = events.decode(envelope.open_entry(entry, {key.key_id: key for key in self.trust.event_keys}))
             verify_inclusion(index, self.checkpoint.size, leaf_hash(entry), path, self.checkpoint.root)
         if event.origin != self.trust.origin:
             raise PackUntrue(f"is an event of log {event.origin!r}", where=f"entry {index}")
-        return _timed(event, f"entry {index}")
+        return timed(event, f"entry {index}")
 
     # 9. Consistency
 
@@ -320,30 +259,20 @@ class Verification:
 
     def facts(self) -> None:
         """Compare disclosed facts with their commitments."""
-        for number in range(layout.chunks(len(self.indexes)) if self.scope.facts else 0):
-            name, last = layout.facts(number), -1
-            begin, end = self.indexes[number * WIDTH], self.indexes[min((number + 1) * WIDTH, len(self.indexes)) - 1]
-            for line in lines(self.files.read(name), name):
-                index, salt, text = layout.parse_facts_line(line, name)
-                where = f"facts of entry {index}"
-                if not begin <= index <= end or index <= last or index not in self._commitments:
-                    raise PackUntrue(f"are not of a decision that has its place in {name}", where=where)
-                with about(where):
-                    Disclosure(salt, text).verify(self._commitments[index])
-                read_json(text, where)
-                last = index
+        if self._shown.untrue_facts is not None:
+            raise self._shown.untrue_facts
 
     # 11. Policies
 
     def policies(self) -> None:
         """Compare policy bundles with their digests."""
         prefixes = {name.split("/")[2] for name in self.digests if name.startswith(layout.POLICIES)}
-        for digest, index in self._policies.items():
+        for digest, index in self._shown.policies.items():
             if digest not in prefixes:
                 raise PackUntrue(f"was decided by policy {digest}, which is not in the pack", where=f"entry {index}")
         for digest in sorted(prefixes):
             where = f"{layout.POLICIES}{digest}"
-            if digest not in self._policies:
+            if digest not in self._shown.policies:
                 raise PackUntrue("decided nothing in this pack", where=where)
             got = policy_digest(files_below(self.files, f"{where}/"))
             if got != digest:
@@ -356,7 +285,7 @@ class Verification:
         rules = rule_controls(read_json(self.files.read(layout.MAPPING), layout.MAPPING))
         read_json(self.files.read(layout.CATALOGUE), layout.CATALOGUE)
         wanted = frozenset(self.scope.controls)
-        for index, decision in self._decisions.values():
+        for index, decision in self._shown.decisions.values():
             check_mapped(decision, rules, f"entry {index}")
             if wanted and not bears_on(decision, wanted, rules):
                 raise PackUntrue("bears on none of the controls that the pack was asked for", where=f"entry {index}")
@@ -365,7 +294,7 @@ class Verification:
 
     def keys(self) -> None:
         """Compare the keys with the trusted ones."""
-        trusted, used = self.trust.keys(), {f"event-{key_id.hex()}.pem" for key_id in self._signed_by}
+        trusted, used = self.trust.keys(), {f"event-{key_id.hex()}.pem" for key_id in self._shown.signed_by}
         packed = {name.removeprefix(layout.KEYS) for name in self.digests if name.startswith(layout.KEYS)}
         packed.discard("history.jsonl")
         for name in sorted(packed):
@@ -374,19 +303,8 @@ class Verification:
         needed = {name for name in trusted if not name.startswith("event-")} | used
         for name in sorted(needed - packed):
             raise PackUntrue("this trusted key signed here and is not in the pack", where=f"{layout.KEYS}{name}")
-        if self.files.read(layout.HISTORY) != b"".join(self._history):
+        if self.files.read(layout.HISTORY) != b"".join(self._shown.history):
             raise PackUntrue("does not list the entries by which keys came into use", where=layout.HISTORY)
-
-
-def _open_entry(keys: Mapping[bytes, PublicKey], entry: bytes, index: int) -> events.Event:
-    with about(f"entry {index}"):
-        return events.decode(envelope.open_entry(entry, keys))
-
-
-def _timed(event: events.Event, where: str) -> str:
-    if not is_time(event.time):
-        raise PackMalformed("its time is not RFC 3339 in UTC with microseconds", where=where)
-    return event.time
 
 
 def files_below(files: PackFiles, folder: str) -> dict[str, bytes]:

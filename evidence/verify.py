@@ -36,14 +36,18 @@ from evidence import layout
 from evidence.archive import PackFiles, open_archive
 from evidence.documents import lines, read_json
 from evidence.errors import EvidenceError
-from evidence.steps import Verification, files_below
+from evidence.steps import Progress, Verification, files_below
 from evidence.trust import Trust
 from ledger import envelope
 from ledger import event as events
+from ledger.backends.guard import Guard
+from ledger.backends.reference import REFERENCE
 from ledger.checkpoint import Checkpoint
+from ledger.keys import Verifier
 from ledger.tiles import decode_bundle
 
 _MADE_HERE = object()
+_REFERENCE = Guard(REFERENCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class VerifiedPack:
             raise TypeError("a VerifiedPack comes from evidence.verify.verify")
         self.origin, self.scope, self.checkpoint = found.trust.origin, found.scope, found.checkpoint
         self.steps = tuple(steps)
-        self._files, self._indexes = found.files, found.indexes
+        self._files, self._indexes = found.files, found.indexes()
 
     def events(self) -> Iterator[tuple[int, events.Event]]:
         """Yield index and event of every included entry, in order."""
@@ -105,13 +109,15 @@ def verify_file(
     on_step: OnStep = lambda _: None,
     *,
     known: Checkpoint | None = None,
-    threads: int = 1,
+    verifier: Verifier = _REFERENCE,
+    processes: int = 1,
+    progress: Progress = lambda _what, _done, _of: None,
 ) -> VerifiedPack:
     """Verify the pack in a file; see `verify`. The file is opened again whenever the VerifiedPack is read."""
     with _step(1, "archive", on_step):
         archive = open_archive(path)
         archive.check()
-    return verify(archive, trust, on_step, known=known, threads=threads)
+    return verify(archive, trust, on_step, known=known, verifier=verifier, processes=processes, progress=progress)
 
 
 def verify(
@@ -120,22 +126,26 @@ def verify(
     on_step: OnStep = lambda _: None,
     *,
     known: Checkpoint | None = None,
-    threads: int = 1,
+    verifier: Verifier = _REFERENCE,
+    processes: int = 1,
+    progress: Progress = lambda _what, _done, _of: None,
 ) -> VerifiedPack:
     """Verify the files of a pack under `trust`; raises PackMalformed or PackUntrue with step and place.
 
     `known` is a checkpoint of this log that the caller has verified before: the pack must not contradict it.
-    `threads` is how many threads check the signatures of entries. `on_step` is told of every step as it ends.
+    `verifier` checks the signatures of entries. With more than one of `processes` the work is shared by as many, which
+    the caller may ask for only while it has no other threads. `on_step` is told of every step as it ends, `progress`
+    how many entries of how many were verified.
     """
     found = Verification(files, trust)
     done = [Step(1, "archive")]
     note = _both(done.append, on_step)
     for n, what, step in (
-        (2, "bag", found.bag),
+        (2, "bag", partial(found.bag, processes)),
         (3, "checkpoint", found.newest),
         (4, "statement", found.statement),
         (5, "scope", found.bounds),
-        (6, "entries", partial(found.entries, threads)),
+        (6, "entries", partial(found.entries, verifier, processes, progress)),
         (7, "inclusion", found.inclusion),
         (8, "completeness", found.completeness),
         (9, "consistency", partial(found.consistency, known)),

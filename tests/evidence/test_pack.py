@@ -97,7 +97,7 @@ def test_chunks_of_256(tmp_path: Path, count: int) -> None:
     pack = log.pack()
     log.close()
     assert len([name for name in pack.files if name.endswith(".bundle")]) == -(-count // 256)
-    assert [index for index, _ in pack.verify(threads=2).events()] == list(range(count))
+    assert [index for index, _ in pack.verify(processes=2).events()] == list(range(count))
 
 
 @pytest.mark.parametrize(
