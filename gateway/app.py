@@ -35,8 +35,10 @@ from gateway.pipeline import Pipeline
 from gateway.recorder import notifier, record
 from gateway.routes import access, ledger, operations
 from gateway.watch import Watch
+from ledger.backends.choice import guarded
+from ledger.backends.guard import Guard
 from ledger.errors import LedgerError, StoreError
-from ledger.event import Body, KeyActivated, ServiceChanged
+from ledger.event import BackendChanged, Body, KeyActivated, ServiceChanged
 from ledger.keys import Signer
 from ledger.reader import LedgerReader
 from ledger.sequencer import Sequencer
@@ -66,6 +68,7 @@ class Service:
     metrics: Metrics
     idempotency: Idempotency
     redactor: Redactor
+    signing: Guard
 
     async def note(self, *bodies: Body) -> int:
         """Record events of the service itself."""
@@ -91,12 +94,14 @@ async def running(home: Home, *, event_signer: Signer | None = None) -> AsyncIte
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(home.lock())
-        service = await _build(home, stack, event_signer or home.keys["event"])
+        service = await _build(home, stack, event_signer)
+        # Before anything is signed, so that a backend which goes wrong at once is noticed.
+        watch = Watch(
+            service.note, service.callers, service.gate, service.opa.alive, _restarts(service), service.signing
+        )
         await _announce(service)
-        watch = Watch(service.note, service.callers, service.gate, service.opa.alive, _restarts(service))
         await watch.look()
-        hours = home.settings.limits.idempotency_hours
-        watching = asyncio.create_task(_repeat(watch.look, service.entries, hours))
+        watching = asyncio.create_task(_repeat(watch.look, lambda: _every_hour(service)))
         try:
             yield service
         finally:
@@ -134,7 +139,7 @@ def build_app(service: Service) -> FastAPI:
     return app
 
 
-async def _build(home: Home, stack: AsyncExitStack, event_signer: Signer) -> Service:
+async def _build(home: Home, stack: AsyncExitStack, event_signer: Signer | None) -> Service:
     settings, metrics = home.settings, Metrics()
     policies = bundle.shipped()
     folder = bundle.freeze(policies, home.path)
@@ -143,11 +148,12 @@ async def _build(home: Home, stack: AsyncExitStack, event_signer: Signer) -> Ser
     stack.callback(checkpoints.close)
     loop = asyncio.get_running_loop()
     interval = settings.ledger.checkpoint_interval_ms / 1000
+    signing = await asyncio.to_thread(guarded, settings.ledger.backend, lambda why: _log.critical("%s", why))
     sequencer = Sequencer(
         origin=settings.origin,
         entries=entries,
         checkpoints=checkpoints,
-        event_signer=event_signer,
+        event_signer=event_signer or signing.signer(home.keys["event"]),
         log_signers=home.log_keys,
         event_keys={key.key_id: key for key in home.trust().event_keys},
         threads=settings.ledger.sign_threads or os.cpu_count() or 1,
@@ -177,6 +183,8 @@ async def _build(home: Home, stack: AsyncExitStack, event_signer: Signer) -> Ser
     metrics.watch("assay_sequencer_waiting", "Events waiting to be recorded.", lambda: sequencer.waiting)
     metrics.watch("assay_entries", "Entries in the ledger.", lambda: sequencer.size)
     metrics.watch("assay_opa_restarts", "Times OPA was started again.", lambda: process.restarts if process else 0)
+    metrics.watch("assay_backend_fallback", "1 once a backend was found to be wrong.", lambda: bool(signing.fault))
+    metrics.tell("assay_backend", "What signs events.", lambda: _backend(signing))
     return Service(
         home=home,
         opa=opa,
@@ -190,6 +198,7 @@ async def _build(home: Home, stack: AsyncExitStack, event_signer: Signer) -> Ser
         metrics=metrics,
         idempotency=Idempotency(entries, home.secret("idempotency")),
         redactor=Redactor(home.secret("card-data")),
+        signing=signing,
     )
 
 
@@ -203,7 +212,13 @@ async def _engine(home: Home, digest: str, folder: Path, stack: AsyncExitStack) 
     program = opa_process.find(settings.opa)
     opa = Opa(digest, await asyncio.to_thread(opa_process.version, program), settings.timeout_ms)
     stack.push_async_callback(opa.close)
-    process = OpaProcess(program, folder, opa.connect)
+
+    async def up(host: str, port: int, token: str) -> None:
+        # Each OPA reads the folder anew, and it may have been edited since the service started.
+        bundle.load(home.path, digest)
+        await opa.connect(host, port, token)
+
+    process = OpaProcess(program, folder, up)
     stack.push_async_callback(process.stop)
     await process.start()
     return opa, process
@@ -217,6 +232,9 @@ async def _announce(service: Service) -> None:
             part: Any = use.partition("-")[0]
             public = key.public
             bodies.append(KeyActivated(use=part, algorithm=public.algorithm, key_id=public.key_id.hex()))
+    backend = service.signing.active
+    reason: Any = "started" if service.signing.fault is None else "disagreement"
+    bodies.append(BackendChanged(backend=backend.name, version=backend.version, reason=reason))
     await service.note(*bodies, _changed(service, "started"))
 
 
@@ -228,17 +246,26 @@ def _restarts(service: Service) -> Callable[[], int]:
     return lambda: 0 if service.process is None else service.process.restarts
 
 
-async def _repeat(look: Callable[[], Any], entries: SqliteEntries, hours: int) -> None:
-    swept = 0.0
+def _backend(signing: Guard) -> dict[str, str]:
+    return {"name": signing.active.name, "version": signing.active.version}
+
+
+async def _repeat(look: Callable[[], Any], every_hour: Callable[[], None]) -> None:
+    last = 0.0
     while True:
         await asyncio.sleep(1)
         try:
             await look()
-            if time.monotonic() - swept > 3600:  # noqa: PLR2004 - an hour
-                swept = time.monotonic()
-                await asyncio.to_thread(entries.forget_memos, int(time.time()) - hours * 3600)
+            if time.monotonic() - last > 3600:  # noqa: PLR2004 - an hour
+                last = time.monotonic()
+                await asyncio.to_thread(every_hour)
         except (LedgerError, GatewayError) as error:
             _log.warning("housekeeping will be tried again: %s", error)
+
+
+def _every_hour(service: Service) -> None:
+    service.signing.check()
+    service.entries.forget_memos(int(time.time()) - service.home.settings.limits.idempotency_hours * 3600)
 
 
 def _opening(done: int, of: int) -> None:

@@ -27,14 +27,14 @@ class Bundle:
 
 def shipped() -> Bundle:
     """Return the policies this version of Assay comes with, tests left out."""
-    return _bundle(dict(_walk(files("policies"), "")))
+    return _bundle(dict(_walk(files("policies"), "")), "the package")
 
 
 def read(folder: Path) -> Bundle:
     """Return the bundle in a folder, tests and manifest left out; raises PolicyUnusable if there is none."""
     if not folder.is_dir():
         raise PolicyUnusable(f"{folder} is not a folder of policies")
-    return _bundle(dict(_walk(folder, "")))
+    return _bundle(dict(_walk(folder, "")), str(folder))
 
 
 def freeze(bundle: Bundle, home: Path) -> Path:
@@ -47,7 +47,7 @@ def freeze(bundle: Bundle, home: Path) -> Path:
                 (staged / path).parent.mkdir(parents=True, exist_ok=True)
                 (staged / path).write_bytes(content)
             # OPA reports the manifest's revision with each answer, which shows which bundle it has loaded.
-            (staged / _MANIFEST).write_text(json.dumps({"revision": bundle.digest}), "ascii")
+            (staged / _MANIFEST).write_bytes(_manifest(bundle.digest))
             os.rename(staged, place)  # noqa: PTH104 - refuses to overwrite, unlike Path.replace
     except OSError as error:
         shutil.rmtree(locals().get("staged", place / "never"), ignore_errors=True)
@@ -62,16 +62,27 @@ def kept(home: Path) -> list[str]:
 
 
 def load(home: Path, digest: str) -> Bundle:
-    """Return a frozen bundle; raises PolicyUnusable if its files are no longer those of its digest."""
-    bundle = read(home / "policies" / digest)
+    """Return a frozen bundle; raises PolicyUnusable if its folder no longer holds just the files of its digest."""
+    place = home / "policies" / digest
+    bundle = read(place)
     if bundle.digest != digest:
-        raise PolicyUnusable(f"{home / 'policies' / digest} was changed: its files have digest {bundle.digest}")
+        raise PolicyUnusable(f"{place} was changed: its files have digest {bundle.digest}")
+    # OPA would read files too that the digest leaves out, such as tests, and it believes the manifest.
+    there = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_symlink() or not path.is_dir()}
+    if odd := there ^ {_MANIFEST, *bundle.files}:
+        raise PolicyUnusable(f"{place} was changed: {min(odd)} was added or removed")
+    if (place / _MANIFEST).read_bytes() != _manifest(digest):
+        raise PolicyUnusable(f"{place} was changed: {_MANIFEST} is another one")
     return bundle
 
 
-def _bundle(found: dict[str, bytes]) -> Bundle:
+def _manifest(digest: str) -> bytes:
+    return json.dumps({"revision": digest}).encode()
+
+
+def _bundle(found: dict[str, bytes], place: str) -> Bundle:
     if "main.rego" not in found:
-        raise PolicyUnusable("a policy bundle has a main.rego")
+        raise PolicyUnusable(f"{place} has no main.rego, which every policy bundle has")
     return Bundle(policy_digest(found), found)
 
 

@@ -36,6 +36,8 @@ _OPAQUE = 16
 # Names are compared as their words in lower case with underscores between: cardCVV2 is card_cvv_2.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _LONGEST_NAME = 64
+_LETTERS = re.compile(r"[A-Za-z_]{1,64}")
+_LEAST, _MOST = 10 ** (SHORTEST - 1), 10**LONGEST
 _LONGEST_PATH = 1024
 _MOST_PASSES = 8
 _MOST_SIBLINGS = 256
@@ -190,7 +192,7 @@ class Redactor:
             return self._object(value, path, findings)
         if isinstance(value, list):
             return [self._walk(item, (path, str(index)), findings) for index, item in enumerate(value)]
-        digits = _whole(value)
+        digits = None if value is None or isinstance(value, bool) else _whole(value)
         if digits is not None and (brand := brand_of(digits)) is not None:
             token = self._token(digits)
             findings.add(path, token, Find(0, 0, brand, digits, None))
@@ -199,9 +201,15 @@ class Redactor:
 
     def _object(self, value: dict[str, Any], path: _Path, findings: _Findings) -> dict[str, Any]:
         redacted: dict[str, Any] = {}
-        siblings = _Siblings(value)
+        siblings: _Siblings | None = None
         pair_kind = _kind_beside(value) if "value" in value else None
         for key, member in value.items():
+            # Nearly all members: a name of letters, which holds no number, and of nothing that is looked for.
+            if _LETTERS.fullmatch(key) and key not in redacted and key != "value" and _harmless(key):
+                nothing = member is None or member is True or member is False
+                redacted[key] = member if nothing else self._walk(member, (path, key), findings)
+                continue
+            siblings = siblings or _Siblings(value)
             name, finds = self._cleaned(key)
             while name in redacted or (finds and name in value):
                 name += f"'{len(redacted)}"  # two keys held the same number; no member may vanish
@@ -262,13 +270,9 @@ def _could_be_secret(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _whole(value: Any) -> str | None:
+def _whole(value: float) -> str | None:
     """Return the digits of a whole JSON number of 12 to 19 digits, its sign left out."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 10 ** (SHORTEST - 1) <= abs(value) < 10**LONGEST
-    ):
+    if not _LEAST <= abs(value) < _MOST:
         return None
     return str(abs(int(value))) if isinstance(value, int) or value.is_integer() else None
 
@@ -288,6 +292,13 @@ def _spoken(name: str) -> tuple[str, Kind | None]:
     words = "_".join(_WORD.findall(name if name.isascii() else unicodedata.normalize("NFKC", name))).lower()
     match = _NAMES.fullmatch(words) or _NAMES.fullmatch(words.replace("_", ""))
     return words, cast("Kind", match.lastgroup) if match else None
+
+
+@lru_cache(maxsize=4096)
+def _harmless(name: str) -> bool:
+    """Return whether a member of this name is looked at for its own sake only, whatever stands beside it."""
+    words, kind = _spoken(name)
+    return kind is None and words not in _ONLY_AMONG_CARD_MEMBERS and not words.endswith("track")
 
 
 class _Siblings:

@@ -26,8 +26,8 @@ from evidence.errors import TrustUnusable
 from evidence.trust import Trust
 from gateway import settings
 from gateway.errors import HomeUnusable, SettingsInvalid
+from gateway.key_location import check_private, load_key
 from ledger.checkpoint import Checkpoint, sign, verifier_key
-from ledger.errors import LedgerError
 from ledger.keys import ED25519, ML_DSA_87, SoftwareKey
 from ledger.sqlite import SqliteCheckpoints, SqliteEntries
 from ledger.tree import EMPTY_ROOT
@@ -87,14 +87,7 @@ class Home:
         if not (path / "assay.toml").is_file():
             raise HomeUnusable(f"{path} is not an Assay home. Make one with: assay keys init --home {path}")
         for place in (path, path / "keys", *sorted((path / "keys").iterdir())):
-            status = place.stat()
-            if status.st_mode & _PRIVATE:
-                raise HomeUnusable(
-                    f"{place} can be read by others (mode {status.st_mode & 0o777:o}). Keys that others could read are "
-                    f"not used. If they were never exposed: chmod -R go-rwx {path}"
-                )
-            if status.st_uid != os.geteuid():
-                raise HomeUnusable(f"{place} belongs to another user; run Assay as that user")
+            check_private(place)
         os.umask(_PRIVATE)
         return cls(path)
 
@@ -106,7 +99,10 @@ class Home:
     @cached_property
     def keys(self) -> dict[str, SoftwareKey]:
         """The private keys by use: event, log-ed25519, log-ml-dsa-87, pack-ed25519, pack-ml-dsa-87."""
-        return {use: self._key(name, algorithm) for use, (name, algorithm) in KEY_FILES.items()}
+        return {
+            use: load_key(getattr(self.settings.keys, use.replace("-", "_")), self.path, algorithm)
+            for use, (_, algorithm) in KEY_FILES.items()
+        }
 
     @property
     def log_keys(self) -> list[SoftwareKey]:
@@ -161,16 +157,6 @@ class Home:
             yield
         finally:
             os.close(handle)
-
-    def _key(self, name: str, algorithm: str) -> SoftwareKey:
-        path = self.path / "keys" / name
-        try:
-            key = SoftwareKey.from_pem(path.read_bytes())
-        except (OSError, LedgerError) as error:
-            raise HomeUnusable(f"{path}: {error}") from None
-        if key.public.algorithm != algorithm:
-            raise HomeUnusable(f"{path} is an {key.public.algorithm} key, want {algorithm}")
-        return key
 
     def _start_log(self, origin: str) -> None:
         self.entries(create=True).close()

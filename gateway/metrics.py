@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prometheus metrics: what an operator watches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import InfoMetricFamily
+from prometheus_client.registry import Collector
 
 from gateway.decision import Decision
 
@@ -34,6 +36,10 @@ class Metrics:
         """Show a value that is read when the metrics are."""
         Gauge(name, help_text, registry=self.registry).set_function(value)
 
+    def tell(self, name: str, help_text: str, value: Callable[[], dict[str, str]]) -> None:
+        """Show a set of labels that is read when the metrics are."""
+        self.registry.register(_Labels(name, help_text, value))
+
     def decided(self, decision: Decision, seconds: float) -> None:
         """Count a decision and the engine's time."""
         self._engine.observe(seconds)
@@ -61,3 +67,14 @@ class Metrics:
     def text(self) -> bytes:
         """Return the metrics in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class _Labels(Collector):
+    """A metric whose value is 1 and whose labels tell something that may change."""
+
+    def __init__(self, name: str, help_text: str, value: Callable[[], dict[str, str]]) -> None:
+        self._name, self._help, self._value = name, help_text, value
+
+    def collect(self) -> Iterator[InfoMetricFamily]:
+        """Return the metric as it is now."""
+        yield InfoMetricFamily(self._name, self._help, self._value())

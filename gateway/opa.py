@@ -21,16 +21,21 @@ _STARTING = 20.0
 """Seconds an OPA may take from start to its first good answer."""
 _MOST_BYTES = 262_144
 """Bytes of an answer that are read; one of main.rego is a few thousand."""
+_JSON = {"Content-Type": "application/json"}
 
 
 class _Client(AsyncOpaClient):  # type: ignore[misc]  # the library has no types
     """The client with one question, and strict about its answer."""
 
-    async def decision(self, facts: Any) -> Any:
-        """Return the answer to data.assay.decision; raises aiohttp's errors, or ValueError if it is unreadable."""
+    async def decision(self, facts: bytes) -> Any:
+        """Return the answer to data.assay.decision on the JSON text of some facts.
+
+        Raises aiohttp's errors, or ValueError if the answer is unreadable.
+        """
         url = f"{self.root_url}/data/assay/decision?provenance=true"
+        asked = {"data": b'{"input":%b}' % facts, "headers": _JSON}
         # A redirect would send the facts to, and take the answer from, a place that nobody chose.
-        async with self._request("POST", url, json={"input": facts}, allow_redirects=False) as response:
+        async with self._request("POST", url, **asked, allow_redirects=False) as response:
             if response.status != 200:  # noqa: PLR2004
                 raise aiohttp.ClientResponseError(response.request_info, response.history, status=response.status)
             body = b""
@@ -68,11 +73,15 @@ class Opa:
 
     async def connect_url(self, url: str) -> None:
         """Use the OPA at http://HOST:PORT; raises EngineUnusable."""
-        parts = urlsplit(url)
-        if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "::1", "localhost") or parts.port is None:
+        try:
+            port = urlsplit(url).port or 0
+        except ValueError:
+            port = 0
+        host = {f"http://{host}:{port}": host for host in ("127.0.0.1", "[::1]", "localhost")}.get(url.rstrip("/"))
+        if host is None or not port:
             # Facts and answers travel in the clear, so they do not leave the machine.
             raise EngineUnusable("engine.url is http://127.0.0.1:PORT: an OPA on this machine")
-        await self.connect(parts.hostname, parts.port)
+        await self.connect(host, port)
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -84,7 +93,7 @@ class Opa:
         if self._client is None:
             raise EngineFailed("engine_unreachable", "OPA was never reached")
         try:
-            answer = await self._client.decision(facts.value)
+            answer = await self._client.decision(facts.text)
         except TimeoutError:
             raise EngineFailed("engine_timeout", f"OPA took longer than {self._timeout:g} s") from None
         except aiohttp.ClientResponseError as error:
@@ -104,7 +113,7 @@ class Opa:
         if self._client is None:
             return False
         try:
-            return _revision(await self._client.decision({})) == self.policy
+            return _revision(await self._client.decision(b"{}")) == self.policy
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError, RuntimeError):
             return False
 
@@ -112,7 +121,7 @@ class Opa:
         deadline = asyncio.get_running_loop().time() + _STARTING
         while True:
             try:
-                revision = _revision(await client.decision({}))
+                revision = _revision(await client.decision(b"{}"))
             except (aiohttp.ClientError, OSError, ValueError, TimeoutError):
                 if asyncio.get_running_loop().time() > deadline:
                     raise EngineUnusable(f"OPA did not answer within {_STARTING:g} s of its start") from None

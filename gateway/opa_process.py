@@ -14,7 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from gateway.errors import EngineUnusable
+from gateway.errors import EngineUnusable, GatewayError
 
 _OLDEST = (1, 17)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
@@ -40,7 +40,10 @@ def find(configured: str) -> str:
 
 def version(program: str) -> str:
     """Return `opa VERSION` as the program itself says."""
-    said = subprocess.run([program, "version"], capture_output=True, text=True, timeout=30, check=False).stdout
+    try:
+        said = subprocess.run([program, "version"], capture_output=True, timeout=30, check=False).stdout.decode()
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        said = ""
     match = re.search(r"^Version:\s*((\d+)\.(\d+)\S*)", said, re.MULTILINE)
     if match is None:
         raise EngineUnusable(f"{program} does not say which version of OPA it is")
@@ -124,7 +127,7 @@ class OpaProcess:
             self.restarts += 1
             try:
                 await self._spawn()
-            except (EngineUnusable, OSError) as error:
+            except (GatewayError, OSError) as error:
                 _log.warning("OPA did not start: %s", error)
                 await self._end()
 

@@ -37,7 +37,7 @@ _SEVERAL: dict[str, Any] = {
         "evaluations": {
             "type": "array",
             "minItems": 1,
-            "maxItems": 100,
+            "description": "At most as many as the setting limits.evaluations says, 100 unless told.",
             "items": {"type": "object", "properties": _MEMBERS},
         },
         "options": {

@@ -26,7 +26,7 @@ from gateway.requests import Batch, Request, parse_request
 from ledger.commitment import SALT_SIZE, Disclosure, pseudonym
 from ledger.errors import Malformed
 from ledger.event import Body, DecisionRecorded, Event, InputRefused, Party, encode
-from ledger.sequencer import Unsigned
+from ledger.unit import Unsigned
 
 _LABEL = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ledger.errors import LedgerError
-from ledger.sequencer import Outcome, Sequencer, Unit, Unsigned, settle_all
+from ledger.sequencer import Sequencer
 from ledger.store import Memo
+from ledger.unit import Outcome, Unit, Unsigned, settle_all
 
 
 def notifier(loop: asyncio.AbstractEventLoop) -> Callable[[list[tuple[Unit, Outcome]]], None]:

@@ -18,14 +18,23 @@ origin = {origin}
 # tenant = "default"
 
 # [engine]
-# opa = ""                        # path of the opa program; empty: the one on PATH
+# opa = ""                        # path of the opa program; empty: the one that `make` built, or else the one on PATH
 # url = ""                        # an OPA that runs already, on loopback; empty: a child is started
 # timeout_ms = 250                # an answer that takes longer is a denial (engine_timeout)
 
 # [ledger]
 # checkpoint_interval_ms = 1000   # how soon a recorded decision is under a published checkpoint
+# backend = "auto"                # what signs: accelerator, liboqs, cryptography; auto: the fastest that is installed
 # sign_threads = 0                # threads that sign events; 0: one for each core
 # most_waiting = 1024             # events that may wait to be recorded; more are answered 503
+
+# Where each private key is: file:PATH, relative to this folder or absolute.
+# [keys]
+# event = "file:keys/event.pem"
+# log_ed25519 = "file:keys/log-ed25519.pem"
+# log_ml_dsa_87 = "file:keys/log-ml-dsa-87.pem"
+# pack_ed25519 = "file:keys/pack-ed25519.pem"
+# pack_ml_dsa_87 = "file:keys/pack-ml-dsa-87.pem"
 
 # [limits]
 # requests_per_second = 5000      # per caller
@@ -50,8 +59,20 @@ class LedgerSettings:
     """How events are signed and how often checkpoints are."""
 
     checkpoint_interval_ms: int = 1000
+    backend: str = "auto"
     sign_threads: int = 0
     most_waiting: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class KeySettings:
+    """Where each private key is."""
+
+    event: str = "file:keys/event.pem"
+    log_ed25519: str = "file:keys/log-ed25519.pem"
+    log_ml_dsa_87: str = "file:keys/log-ml-dsa-87.pem"
+    pack_ed25519: str = "file:keys/pack-ed25519.pem"
+    pack_ml_dsa_87: str = "file:keys/pack-ml-dsa-87.pem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +94,7 @@ class Settings:
     tenant: str = "default"
     engine: EngineSettings = EngineSettings()
     ledger: LedgerSettings = LedgerSettings()
+    keys: KeySettings = KeySettings()
     limits: Limits = Limits()
 
 
@@ -82,7 +104,7 @@ def load(path: Path) -> Settings:
         document = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsInvalid(f"{path}: {error}") from None
-    sections = {"engine": EngineSettings, "ledger": LedgerSettings, "limits": Limits}
+    sections = {"engine": EngineSettings, "ledger": LedgerSettings, "keys": KeySettings, "limits": Limits}
     values: dict[str, Any] = {
         name: _section(path, name, kind, document.pop(name, {})) for name, kind in sections.items()
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The watch: once a second it notes changed callers, turned-away requests and an engine that fell silent."""
+"""The watch: each second it notes changed callers, turned-away requests, a silent engine and a wrong backend."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -7,7 +7,8 @@ from typing import Any
 from gateway.callers import Caller, Callers
 from gateway.facts import timestamp
 from gateway.gate import Gate
-from ledger.event import AccessRefused, CallerChanged, EngineChanged
+from ledger.backends.guard import Guard
+from ledger.event import AccessRefused, BackendChanged, CallerChanged, EngineChanged
 
 
 class Watch:
@@ -20,10 +21,12 @@ class Watch:
         gate: Gate,
         engine_alive: Callable[[], Awaitable[bool]],
         restarts: Callable[[], int],
+        signing: Guard,
     ) -> None:
         """Take how events are recorded and what is watched."""
         self._note, self._callers, self._gate = note, callers, gate
         self._engine_alive, self._restarts = engine_alive, restarts
+        self._signing, self._signed_with = signing, signing.active
         self._engine_up = True
         self._seen_restarts = 0
         self._new = "present"
@@ -32,6 +35,7 @@ class Watch:
         """Look once; raises LedgerError if what was seen could not be recorded (it is seen again next time)."""
         await self._look_at_callers()
         await self._look_at_engine()
+        await self._look_at_signing()
         await self._look_at_refusals()
 
     async def _look_at_callers(self) -> None:
@@ -56,6 +60,12 @@ class Watch:
         if alive != self._engine_up or restarts != self._seen_restarts:
             await self._note(EngineChanged(change="up" if alive else "down", restarts=restarts))
         self._engine_up, self._seen_restarts = alive, restarts
+
+    async def _look_at_signing(self) -> None:
+        active = self._signing.active
+        if active is not self._signed_with:
+            await self._note(BackendChanged(backend=active.name, version=active.version, reason="disagreement"))
+            self._signed_with = active
 
     async def _look_at_refusals(self) -> None:
         counted = dict(self._gate.turned_away)

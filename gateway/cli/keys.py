@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from gateway.callers import Callers, Role
+from gateway.cli.backends import backends
 from gateway.cli.options import home_option, json_option, show
 from gateway.home import Home, describe_keys
 
@@ -90,6 +91,9 @@ def remove(name: str, home: Path, as_json: bool) -> None:
     """Take a caller's key away; it stops working within a second."""
     _callers(Home.open(home)).remove(name)
     show({"caller": name, "removed": True}, f"{name} is removed.", as_json=as_json)
+
+
+command.add_command(backends)
 
 
 def _callers(home: Home) -> Callers:

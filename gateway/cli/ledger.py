@@ -2,15 +2,17 @@
 """`assay ledger`: read the ledger in the home, with or without a running service beside it."""
 
 import base64
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
 
-from gateway.cli.options import home_option, json_option, progress, show
+from gateway.cli.options import home_option, json_option, progress, show, warn
 from gateway.home import Home
 from ledger import envelope, event
+from ledger.backends.choice import guarded
 from ledger.checkpoint import Checkpoint, open_checkpoint
 from ledger.errors import VerificationError
 from ledger.proof import verify_consistency, verify_inclusion
@@ -125,6 +127,8 @@ def recount(home: Path, as_json: bool) -> None:
                 origin=trust.origin,
                 event_keys={key.key_id: key for key in trust.event_keys},
                 log_keys=trust.log_keys,
+                verifier=guarded(place.settings.ledger.backend, warn),
+                threads=os.cpu_count() or 1,
                 progress=progress("recounting entries"),
             )
         )

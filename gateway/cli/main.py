@@ -52,6 +52,7 @@ def assay() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit."""
+    from controls.errors import ControlsError
     from evidence.errors import EvidenceError
     from gateway.errors import GatewayError
     from ledger.errors import LedgerError
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         sys.exit(2)
-    except (GatewayError, LedgerError, EvidenceError) as error:
+    except (GatewayError, LedgerError, EvidenceError, ControlsError) as error:
         click.echo(f"assay: {error}", err=True)
         sys.exit(2)
     except SystemExit:

@@ -2,7 +2,6 @@
 """`assay pack`: evidence packs from the home, with or without a running service beside it."""
 
 import os
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +16,12 @@ from evidence.errors import EvidenceError
 from evidence.scope import Period, Request
 from evidence.verify import verify_file
 from gateway import bundle
-from gateway.cli.options import home_option, json_option, progress, show
+from gateway.cli.options import home_option, json_option, report, show, warn
 from gateway.cli.policy import annotations
 from gateway.cli.verify import read_trust
+from gateway.errors import PolicyUnusable
 from gateway.home import Home
+from ledger.backends.choice import guarded
 from ledger.reader import LedgerReader
 from reports.summary import render_text, summarise
 
@@ -33,8 +34,8 @@ def command() -> None:
 @command.command(short_help="Write an evidence pack.")
 @home_option
 @json_option
-@click.option("--from", "begin", help="Begin of the period, RFC 3339 in UTC (default: the first entry).")
-@click.option("--to", "end", help="End of the period, not included (default: the newest entry).")
+@click.option("--from", "begin", help="Begin of a period, RFC 3339 in UTC; goes with --to.")
+@click.option("--to", "end", help="End of the period, not included (default: the whole log).")
 @click.option("--control", "controls", multiple=True, help="Only decisions under rules that bear on it; repeatable.")
 @click.option("--facts/--no-facts", default=True, show_default=True, help="Disclose the facts of the decisions.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The pack to write.")
@@ -73,7 +74,9 @@ def summary(pack: Path, trust: Path, as_json: bool) -> None:
     """Verify a PACK and print what it shows: calls, denials by rule and control, entries, checkpoint."""
     believed = read_trust(trust)
     try:
-        verified = verify_file(pack, believed, threads=os.cpu_count() or 1)
+        verified = verify_file(
+            pack, believed, verifier=guarded(on_fault=warn), processes=os.cpu_count() or 1, progress=report()
+        )
     except EvidenceError as error:
         failure = {"verified": False, "step": error.step, "where": error.where, "error": str(error)}
         show(failure, f"NOT VERIFIED  {error}", as_json=as_json)
@@ -86,7 +89,11 @@ def _rules(place: Home) -> list[Rule]:
     """Return the rules of every bundle this home ever decided with; one that changed bears on all it ever bore on."""
     merged: dict[str, Rule] = {}
     for digest in sorted(bundle.kept(place.path)):
-        for rule in rules_from_annotations(annotations(bundle.load(place.path, digest))):
+        try:
+            policies = bundle.load(place.path, digest)
+        except PolicyUnusable:
+            continue  # it was changed; a pack that needs it is refused when its files are asked for
+        for rule in rules_from_annotations(annotations(policies, place.settings.engine.opa)):
             known = merged.get(rule.id, rule)
             merged[rule.id] = replace(rule, controls=tuple(sorted({*known.controls, *rule.controls})))
     return list(merged.values())
@@ -95,11 +102,6 @@ def _rules(place: Home) -> list[Rule]:
 def write(place: Home, request: Request, out: Path) -> int:
     """Build a pack and write it to `out`, whole or not at all; return its size in bytes."""
     catalogue = load_catalogue()
-    tell: dict[str, Callable[[int, int], None]] = {}
-
-    def note(what: str, done: int, of: int) -> None:
-        tell.setdefault(what, progress(what))(done, of)
-
     with closing(place.entries()) as entries, closing(place.checkpoints()) as checkpoints:
         members = build_pack(
             LedgerReader(entries, checkpoints),
@@ -109,7 +111,7 @@ def write(place: Home, request: Request, out: Path) -> int:
             policies=lambda digest: bundle.load(place.path, digest).files,
             mapping=mapping_document(_rules(place), catalogue),
             catalogue=catalogue.as_document(),
-            progress=note,
+            progress=report(),
         )
         save(out, members)
     return out.stat().st_size

@@ -57,14 +57,14 @@ def test(folder: Path, as_json: bool) -> None:
     click.get_current_context().exit(1 if done.returncode else 0)
 
 
-def annotations(policies: bundle.Bundle | None = None) -> dict[str, Any]:
+def annotations(policies: bundle.Bundle | None = None, program: str = "") -> dict[str, Any]:
     """Return what `opa inspect --annotations` says of policies (default: those shipped); raises PolicyUnusable."""
     policies = policies or bundle.shipped()
     with tempfile.TemporaryDirectory(prefix="assay-policies-") as folder:
         for path, content in policies.files.items():
             (Path(folder) / path).parent.mkdir(parents=True, exist_ok=True)
             (Path(folder) / path).write_bytes(content)
-        command_line = [find(""), "inspect", "--annotations", "--format", "json", folder]
+        command_line = [find(program), "inspect", "--annotations", "--format", "json", folder]
         done = subprocess.run(command_line, capture_output=True, check=False)
     if done.returncode:
         raise PolicyUnusable(f"OPA cannot inspect the policies {policies.digest}")

@@ -10,7 +10,8 @@ import click
 from evidence.errors import EvidenceError, TrustUnusable
 from evidence.trust import MAX_TRUST_SIZE, Trust
 from evidence.verify import Step, verify_file
-from gateway.cli.options import json_option, show
+from gateway.cli.options import backend_option, json_option, report, show, warn
+from ledger.backends.choice import guarded
 from ledger.checkpoint import MAX_NOTE_SIZE, Checkpoint, open_checkpoint
 from ledger.errors import LedgerError
 
@@ -23,8 +24,9 @@ from ledger.errors import LedgerError
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A checkpoint of this log you have seen before: the pack must not contradict it.",
 )
+@backend_option
 @json_option
-def command(pack: Path, trust: Path | None, known: Path | None, as_json: bool) -> None:
+def command(pack: Path, trust: Path | None, known: Path | None, backend: str, as_json: bool) -> None:
     """Verify the evidence PACK offline and say what was shown, step by step.
 
     --trust names the log and the public keys that you already believe. It must have reached you by another way than
@@ -44,7 +46,15 @@ def command(pack: Path, trust: Path | None, known: Path | None, as_json: bool) -
     believed = read_trust(trust)
     seen = None if known is None else _known(known, believed)
     try:
-        verified = verify_file(pack, believed, note, known=seen, threads=os.cpu_count() or 1)
+        verified = verify_file(
+            pack,
+            believed,
+            note,
+            known=seen,
+            verifier=guarded(backend, warn),
+            processes=os.cpu_count() or 1,
+            progress=report(),
+        )
     except EvidenceError as error:
         failure = {"step": error.step, "where": error.where, "error": str(error)}
         show({"verified": False, **failure, "steps": steps}, f"NOT VERIFIED  {error}", as_json=as_json)

@@ -25,7 +25,8 @@ from gateway.recorder import record
 from gateway.requests import parse_batch, parse_request
 from ledger.canonical import decode
 from ledger.errors import LedgerError, Malformed, Overloaded
-from ledger.sequencer import Sequencer, Unsigned
+from ledger.sequencer import Sequencer
+from ledger.unit import Unsigned
 
 _log = logging.getLogger(__name__)
 _MAX_REQUEST_ID = 128

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from tests.faults.conftest import Told, Tools
 
 CRASHES = int(os.environ.get("ASSAY_CRASHES", "50"))
-QUICK = 8.0
-"""Seconds within which a service must be back, on a machine that does other things beside."""
 
 pytestmark = [
     pytest.mark.live,
@@ -48,11 +46,8 @@ def test_no_answer_is_lost_however_often_the_service_is_killed(
     answers: list[Told] = []
     latest: list[Told] = []
     notes: set[str] = set()
-    slowest = 0.0
     for number in range(1, CRASHES + 1):
-        begun = time.monotonic()
         with serving(home, keys) as service:
-            slowest = max(slowest, time.monotonic() - begun)
             assert tools.unrecorded(home, latest) == [], f"after crash {number - 1}"
             _are_told_again(service, question, random.sample(latest, min(3, len(latest))), tools)
             with tools.Load(service, question) as load:
@@ -67,7 +62,6 @@ def test_no_answer_is_lost_however_often_the_service_is_killed(
             _adds_up(home)
     with serving(home, keys) as service:
         assert service.stop() == 0
-    assert slowest < QUICK
     assert len(answers) > CRASHES
     assert len({answer.index for answer in answers}) == len({answer.decision_id for answer in answers}) == len(answers)
     assert tools.unrecorded(home, answers) == []

@@ -179,19 +179,7 @@ class ReadOnlyFiles:
         return [str(path) for path in self._place.iterdir() if not path.name.endswith("-shm")]
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        FullFileSystem,
-        SizeLimit,
-        pytest.param(
-            ReadOnlyFiles,
-            marks=pytest.mark.xfail(
-                reason="ledger/sqlite.py keeps connections that were opened while the file was read-only", strict=True
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("kind", [FullFileSystem, SizeLimit, ReadOnlyFiles])
 def test_ledger_that_cannot_be_written_refuses_and_recovers_by_itself(
     kind: type[FullFileSystem | SizeLimit | ReadOnlyFiles],
     home: Path,

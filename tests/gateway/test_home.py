@@ -321,3 +321,36 @@ def test_log_tells_of_an_exception_only_what_kind_it_is_and_where_it_was(capsys:
     assert (told["level"], told["source"]) == ("error", "assay-test")
     assert re.fullmatch(r"JSONDecodeError at decode:\d+", told["exception"])
     assert datetime.fromisoformat(told["time"]).tzinfo == UTC
+
+
+def test_key_may_be_kept_elsewhere_and_its_location_is_data(tmp_path: Path) -> None:
+    home = Home.create(tmp_path / "home", ORIGIN)
+    before = home.keys["event"].public
+    (tmp_path / "safe").mkdir()
+    elsewhere = (tmp_path / "home/keys/event.pem").rename(tmp_path / "safe/event.pem")
+    with (tmp_path / "home/assay.toml").open("a") as file:
+        file.write(f'[keys]\nevent = "file:{elsewhere}"\n')
+    assert Home.open(tmp_path / "home").keys["event"].public == before
+    elsewhere.chmod(0o640)
+    with pytest.raises(HomeUnusable, match="can be read by others"):
+        _ = Home.open(tmp_path / "home").keys
+
+
+@pytest.mark.parametrize(
+    ("location", "why"),
+    [
+        ("pkcs11:token=assay;object=event", "no keys from an HSM"),
+        ("file:", "not a location"),
+        ("keys/event.pem", "not a location"),
+        ("https://keys.example/event.pem", "not a location"),
+        ("file:keys/none.pem", "No such file"),
+        ("file:keys/log-ed25519.pem", "is an Ed25519 key, want ML-DSA-87"),
+        ("file:keys/master.secret", "not a PEM private key"),
+    ],
+)
+def test_location_that_leads_to_no_key_is_refused(tmp_path: Path, location: str, why: str) -> None:
+    Home.create(tmp_path / "home", ORIGIN)
+    with (tmp_path / "home/assay.toml").open("a") as file:
+        file.write(f'[keys]\nevent = "{location}"\n')
+    with pytest.raises(HomeUnusable, match=why):
+        _ = Home.open(tmp_path / "home").keys

@@ -24,7 +24,7 @@ def test_settings_that_a_new_home_shows_are_the_defaults(path: Path) -> None:
     spelled_out, lines = re.subn(r"^# (?=\[\w+\]$|\w+ = )", "", written, flags=re.MULTILINE)
     path.write_text(spelled_out)
     assert settings.load(path) == settings.Settings(origin="log.example/payments")
-    fields = (settings.EngineSettings, settings.LedgerSettings, settings.Limits)
+    fields = (settings.EngineSettings, settings.LedgerSettings, settings.KeySettings, settings.Limits)
     assert lines == 1 + sum(1 + len(section.__slots__) for section in fields), "every setting is shown"
 
 
@@ -52,6 +52,8 @@ def test_what_the_file_says_counts(path: Path) -> None:
         (f"{ORIGIN}[ledger]\nsign_threads = -1", "ledger.sign_threads"),
         (f"{ORIGIN}[ledger]\nmost_waiting = -1", "ledger.most_waiting"),
         (f"{ORIGIN}[limits]\nburst = 0", "limits.burst"),
+        (f"{ORIGIN}[keys]\nevents = 'file:x'", "keys.events"),
+        (f"{ORIGIN}[keys]\nevent = 7", "keys.event"),
         (f"{ORIGIN}{ORIGIN}", "assay.toml"),
         ("origin: log", "assay.toml"),
     ],
