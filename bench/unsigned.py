@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Assay with a signer that signs nothing. No setting leads here; entries made this way never verify."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from gateway import app
@@ -18,6 +19,10 @@ class Unsigned:
     def sign(self, _data: bytes) -> bytes:
         """Return zeros."""
         return bytes(ML_DSA_87_SIGNATURE_SIZE)
+
+    def sign_many(self, messages: Sequence[bytes]) -> list[bytes]:
+        """Return zeros for each."""
+        return [self.sign(message) for message in messages]
 
 
 vars(serve)["running"] = partial(app.running, event_signer=Unsigned())
