@@ -129,16 +129,15 @@ def free_port() -> str:
 @pytest.mark.timeout(120)
 @pytest.mark.skipif(not (shutil.which("bash") and shutil.which("curl")), reason="needs bash and curl")
 def test_every_command_of_the_readme_prints_what_it_says(shell: Shell, tmp_path: Path) -> None:
-    (request,), (summary,) = blocks("json"), blocks("python")
+    (request,) = blocks("json")
     (tmp_path / "capture.json").write_text(request, "utf-8")
-    (tmp_path / "summary.py").write_text(summary, "utf-8")
     port, asked = free_port(), 0
     assert len(RUN) > 8
     for command, shown in RUN:
         if command.startswith("assay pack"):
             # The reader types for longer than a second.
             assert asked == 2
-            eventually(lambda: covered(f"http://127.0.0.1:{port}") >= 9)
+            eventually(lambda: covered(f"http://127.0.0.1:{port}") >= 10)
         printed = shell.run(command.replace(PORT, port))
         assert agrees(shown, printed), f"$ {command}\n{printed}\ninstead of\n{shown}"
         asked += "/access/v1/" in command
