@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any
 
 from ledger.backends.choice import BACKENDS
+from ledger.backends.guard import Guard
 from ledger.backends.port import Backend
 from ledger.errors import BackendUnusable
 
@@ -31,9 +32,16 @@ def usable() -> dict[str, Backend]:
     found: dict[str, Backend] = {}
     for name, load in BACKENDS.items():
         try:
-            found[name] = load()
+            backend = load()
         except BackendUnusable as error:
             print(f"{name}: left out, {error}")
+            continue
+        guard = Guard(backend)
+        guard.check()
+        if guard.fault is None:
+            found[name] = backend
+        else:
+            print(f"{name}: left out, {backend.version} is not used: {guard.fault}")
     return found
 
 

@@ -25,7 +25,7 @@ _BOXES = (dict, list, tuple)
 # Multilingual Plane (RFC 8785 orders by UTF-16 code units). These find such numbers where a number can begin, each
 # from one character on, which is faster than a choice of them, and such characters. Text inside a string that only
 # looks like one costs a slower encoding, never another result.
-_NUMBERS = [re.compile(begin + rb"-?(?:[0-9]{16}|[0-9]+[.eE])") for begin in (rb'":', rb",", rb"\[")]
+_MEMBER, _ITEM, _FIRST = (re.compile(begin + rb"-?(?:[0-9]{16}|[0-9]+[.eE])") for begin in (rb'":', rb",", rb"\["))
 _ASTRAL = re.compile(rb"[\xf0-\xf4]")
 
 
@@ -126,7 +126,9 @@ def _is_canonical(text: bytes) -> bool:
     """Return whether what orjson wrote is what RFC 8785 asks for."""
     return (
         text[:1] in (b"{", b"[", b'"')
-        and not any(number.search(text) for number in _NUMBERS)
+        and _MEMBER.search(text) is None
+        and _ITEM.search(text) is None
+        and _FIRST.search(text) is None
         and (text.isascii() or _ASTRAL.search(text) is None)
     )
 

@@ -4,10 +4,13 @@
 use std::num::NonZero;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use crate::keys::{SigningKey, VerifyingKey};
+
+/// Asked for once: the system answers from files, which takes half as long as a verification.
+static CORES: OnceLock<NonZero<usize>> = OnceLock::new();
 
 /// A thread panicked, so its part of the work was not done.
 #[derive(Debug, PartialEq)]
@@ -60,7 +63,8 @@ fn next<I: Iterator>(work: &Mutex<I>) -> Option<I::Item> {
 
 /// Run `worker` on this thread and on as many more as are asked for, of use and to be had.
 fn run(threads: Option<NonZero<usize>>, jobs: usize, worker: impl Fn() + Sync) -> Result<(), Died> {
-    let cores = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let cores =
+        *CORES.get_or_init(|| thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN));
     let useful = threads.unwrap_or(cores).min(cores).get().min(jobs);
     thread::scope(|scope| {
         let others: Vec<_> = (1..useful)

@@ -115,7 +115,7 @@ async def _serve(access: Access, request: HttpRequest, decide: _Decide) -> Respo
         request_id = _request_id(access, request)
         if request_id is not None:
             headers["X-Request-ID"] = request_id
-        response = await _answer(access, request, _Call(caller, request.url.path, request_id, decide))
+        response = await _answer(access, request, _Call(caller, request.scope["path"], request_id, decide))
     except Refused as refused:
         access.metrics.refused(refused.code)
         response = problems.of(refused)
