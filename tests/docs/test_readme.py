@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -150,11 +151,20 @@ def test_every_command_of_the_readme_prints_what_it_says(shell: Shell, tmp_path:
 @pytest.mark.enable_socket
 @pytest.mark.timeout(120)
 def test_the_output_of_make_demo_is_that_of_the_demo(tmp_path: Path) -> None:
-    ((command, shown),) = MADE
+    command, shown = MADE[0]
     assert command == "make demo"
     printed = assay("demo", "--out", str(tmp_path / "demo-out")).stdout.replace(f"{tmp_path}/", "")
     # What make itself says of installing comes before the demo's first line.
     assert agrees(shown[shown.index("1. ") :], printed), printed
+
+
+def test_the_output_of_make_test_names_every_linter_and_the_floor_of_coverage() -> None:
+    command, shown = MADE[1]
+    assert (command, len(MADE)) == ("make test", 2)
+    lint = (ROOT / "tests/lint.py").read_text("utf-8")
+    assert re.findall(r"lint: (.+) …", shown) == re.findall(r'^    "([\w ]+)": \[', lint, re.MULTILINE)
+    floor = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["coverage"]["report"]["fail_under"]
+    assert f"Required test coverage of {floor:.1f}% reached." in shown
 
 
 def test_the_documents_link_to_files_that_exist() -> None:
