@@ -7,5 +7,6 @@ echo "installing $(grep -c '==' "$1") pinned packages from $1 into .venv …" >&
 ( while sleep 10; do echo "still installing …" >&2; done ) &
 ticker=$!
 trap 'kill "$ticker" 2>/dev/null || true' EXIT INT TERM
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$1"
+# The list is complete, so nothing is resolved: else a newer release of a package could get in by way of an extra.
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$1"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
