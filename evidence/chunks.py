@@ -71,14 +71,13 @@ class _Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ChunkChecker:
-    """Checks chunks of one pack; `threads` is how many threads check the signatures of one."""
+    """Checks chunks of one pack."""
 
     files: PackFiles
     scope: Scope
     trust: Trust
     checkpoint: Checkpoint
     verifier: Verifier
-    threads: int = 1
 
     def __call__(self, number: int) -> Shown:
         """Return what a chunk shows; raises PackMalformed or PackUntrue for the first entry that is not right."""
@@ -106,7 +105,7 @@ class ChunkChecker:
                 envelopes.append(envelope.parse(entry))
         keys = {key.key_id: key for key in self.trust.event_keys}
         try:
-            envelope.verify_all(envelopes, keys, self.verifier, self.threads)
+            envelope.verify_all(envelopes, keys, self.verifier)
         except SignatureInvalid as error:
             raise PackUntrue(str(error), where=f"entry {indexes[error.place]}") from None
         entries: list[_Entry] = []

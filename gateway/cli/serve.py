@@ -63,10 +63,10 @@ def command(home: Path, host: str, port: int, tls_cert: Path | None, tls_key: Pa
             "bearer keys do not travel in the clear: give --tls-cert and --tls-key, or --behind-proxy if TLS ends there"
         )
     logs.configure()
-    uvloop.run(_serve(Home.open(home), host, port, tls_cert, tls_key))
+    uvloop.run(_serve(Home.open(home), host, port, tls_cert, tls_key, behind_proxy=behind_proxy))
 
 
-async def _serve(home: Home, host: str, port: int, cert: Path | None, key: Path | None) -> None:
+async def _serve(home: Home, host: str, port: int, cert: Path | None, key: Path | None, *, behind_proxy: bool) -> None:
     with _listen(host, port) as listener:
         async with running(home) as service:
             config = uvicorn.Config(
@@ -75,6 +75,8 @@ async def _serve(home: Home, host: str, port: int, cert: Path | None, key: Path 
                 access_log=False,
                 lifespan="off",
                 server_header=False,
+                # Only a proxy may say by which address it was asked.
+                proxy_headers=behind_proxy,
                 ssl_certfile=cert,
                 ssl_keyfile=key,
                 timeout_graceful_shutdown=_GRACE,
